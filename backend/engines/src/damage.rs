@@ -10,6 +10,10 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Bytes that a package takes for a moment or from then on beside its files: the list of them, what Python compiles,
+/// rounding to blocks.
+const WRITTEN_BESIDE: u64 = 1 << 20;
+
 /// Files that are not as they were installed: at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
@@ -81,6 +85,27 @@ pub(crate) fn of_environment(environment: &Path, noted: Noted<'_>) -> Option<Dam
 /// The packages in an environment, as `keras-3.15.1.dist-info`, with the bytes of the lists of their files.
 pub(crate) fn lists_of(environment: &Path) -> BTreeMap<String, u64> {
     package_folders(environment).iter().flat_map(|folder| sizes(folder)).collect()
+}
+
+/// Bytes of the disk that installing the damaged packages again takes beside what is there: their downloads, which are
+/// packed and no larger than what they hold, and what their files lack. `None` where no whole list tells what one of
+/// them holds.
+pub(crate) fn bytes_to_mend(environment: &Path, damage: &Damage) -> Option<u64> {
+    let mut waiting: BTreeSet<&str> = damage.packages.iter().map(String::as_str).collect();
+    let mut bytes = WRITTEN_BESIDE.saturating_mul(waiting.len() as u64);
+    for folder in package_folders(environment) {
+        for list in lists(&folder) {
+            if !waiting.remove(list.package.as_str()) {
+                continue;
+            }
+            let text = list.text.as_deref().filter(|_| !damage.files.contains(&list.name))?;
+            for (file, size) in listed(text) {
+                let there = fs::metadata(folder.join(file.as_ref())).map_or(0, |file| file.len());
+                bytes = bytes.saturating_add(size).saturating_add(size.saturating_sub(there));
+            }
+        }
+    }
+    (waiting.is_empty() && !damage.packages.is_empty()).then_some(bytes)
 }
 
 /// Whether a package, as pip reads it, is there in another version, and not in this one.
@@ -307,6 +332,40 @@ mod tests {
             None,
             "what never came is not missed"
         );
+    }
+
+    #[test]
+    fn mending_takes_the_room_of_the_damaged_packages_and_of_no_others() {
+        let layers = "x".repeat(5000);
+        let environment = environment(&[
+            (
+                "torch-2.9.0",
+                &[("torch/init.py", "init"), ("torch/nn.py", layers.as_str())],
+                "torch/init.py,x,4\ntorch/nn.py,x,5000\n",
+            ),
+            ("numpy-2.4.6", &[("numpy/i.py", "")], "numpy/i.py,,0\nnumpy/large.so,,7000000000\n"),
+        ]);
+        let (root, site) = (environment.path(), site(environment.path()));
+        let as_they_came = ["numpy/large.so".to_owned()];
+        let noted = Noted { as_they_came: &as_they_came, ..Noted::default() };
+        let needs = || of_environment(root, noted).map(|damage| bytes_to_mend(root, &damage));
+        assert_eq!(needs(), None, "nothing is damaged");
+        fs::write(site.join("torch/nn.py"), &layers[..1000]).expect("room");
+        // Downloaded again are both files; of one the rest is lacking.
+        assert_eq!(needs(), Some(Some(WRITTEN_BESIDE + 5004 + 4000)));
+        fs::remove_file(site.join("torch/init.py")).expect("it was there");
+        assert_eq!(needs(), Some(Some(WRITTEN_BESIDE + 5004 + 4004)));
+        fs::remove_file(site.join("numpy/i.py")).expect("it was there");
+        assert!(needs().flatten().is_some_and(|bytes| bytes > 7_000_000_000), "the other package counts now");
+        // A package without a list, and one whose list is not whole.
+        fs::remove_file(site.join("torch-2.9.0.dist-info/RECORD")).expect("it was there");
+        assert_eq!(needs(), Some(None));
+        fs::write(site.join("torch-2.9.0.dist-info/RECORD"), "torch/nn.py,x,5000\n").expect("room");
+        let lists =
+            BTreeMap::from([("torch-2.9.0.dist-info".to_owned(), 40), ("numpy-2.4.6.dist-info".to_owned(), 40)]);
+        let noted = Noted { lists: Some(&lists), ..noted };
+        let damage = of_environment(root, noted).expect("lists are cut short");
+        assert_eq!(bytes_to_mend(root, &damage), None, "it tells of too few files");
     }
 
     #[test]

@@ -69,25 +69,25 @@ pub enum EngineError {
     },
     /// The disk is too small.
     #[error(
-        "the engine `{kind}` needs about {:.1} GB while it is installed, and {} has {:.1} GB free; make room, or name another \
-         folder with --home",
-        *needed as f64 / 1e9, folder.display(), *free as f64 / 1e9
+        "the engine `{kind}` needs about {} while it is installed, and {} has {} free; make room, or name another folder with \
+         --home",
+        size(*needed), folder.display(), size(*free)
     )]
     DiskTooSmall {
         /// The engine.
         kind: &'static str,
         /// Where it would lie.
         folder: PathBuf,
-        /// Bytes that it takes, with what is downloaded.
+        /// Bytes that it takes beside what is there, with what is downloaded.
         needed: u64,
         /// Bytes that there are.
         free: u64,
     },
     /// The disk is too small for all that are to be installed.
     #[error(
-        "these engines together need about {:.1} GB while they are installed, and {} has {:.1} GB free; each alone needs: {each} (what is \
+        "these engines together need about {} while they are installed, and {} has {} free; each alone needs: {each} (what is \
          downloaded for one is gone before the next one begins); make room, install fewer of them, or name another folder with --home",
-        *needed as f64 / 1e9, folder.display(), *free as f64 / 1e9
+        size(*needed), folder.display(), size(*free)
     )]
     TogetherTooLarge {
         /// What each needs while it is installed, as `pytorch 10.0 GB, tensorflow 2.3 GB`.
@@ -153,6 +153,15 @@ pub enum EngineError {
         /// Why not.
         source: io::Error,
     },
+}
+
+/// Bytes for people: what is mended may be a few megabytes, of which nobody reads 0.0 GB.
+pub(crate) fn size(bytes: u64) -> String {
+    if bytes < 100_000_000 {
+        format!("{} MB", bytes.div_ceil(1_000_000))
+    } else {
+        format!("{:.1} GB", bytes as f64 / 1e9)
+    }
 }
 
 /// Names what could not be done with which path.

@@ -14,7 +14,7 @@ use crate::engines::{Engines, State};
 use crate::error::{EngineError, at};
 use crate::process::{self, Ended, bytes_below};
 use crate::record::{Mending, Record, fingerprint};
-use crate::room::free_bytes;
+use crate::room::Room;
 use crate::{package, python};
 
 /// How an engine is installed.
@@ -81,9 +81,8 @@ impl Engines {
         }
         let own = before.filter(|record| record.own);
         let folder = self.folder(kind);
-        let installed = own.as_ref().map_or(reference.installed_bytes, |record| record.bytes);
-        let needed = installed.min(reference.installed_bytes) + reference.download_bytes;
-        let installation = Installation::begin((kind.as_str(), &folder, needed), options, stop)?;
+        let room = self.room_of(reference, own.as_ref());
+        let installation = Installation::begin((kind.as_str(), &folder, room), options, stop)?;
         let mending = own.map(|record| Mending { why, failed: "it was interrupted".to_owned(), record });
         if let Some(mending) = &mending {
             self.note_mending(kind, mending)?;
@@ -106,6 +105,13 @@ impl Engines {
         let python = python_of(&folder);
         let mut asked = self.ask(kind, &python, NO_USE.to_owned());
         if !new && let Err(EngineError::DoesNotStart { why, .. }) = &asked {
+            // Looked at so far was the room of what was mended.
+            if let Err(error) = room.anew().look((kind.as_str(), &folder), options) {
+                if let Some(mending) = mending {
+                    self.keep(kind, mending, &error);
+                }
+                return Err(error);
+            }
             tell(Step::Mend(format!("it does not start ({why}): its environment is made anew")));
             installation.environment_anew(tell)?;
             installation.packages(reference.requirements, tell)?;
@@ -199,9 +205,9 @@ pub(crate) struct Installation<'a> {
 }
 
 impl<'a> Installation<'a> {
-    /// Nothing is begun where there is no Python that could make an environment, or too little room: `needed` bytes, with what is there.
+    /// Nothing is begun where there is no Python that could make an environment, or too little room.
     pub(crate) fn begin(
-        (kind, folder, needed): (&'static str, &'a Path, u64),
+        (kind, folder, room): (&'static str, &'a Path, Room),
         options: &'a InstallOptions,
         stop: &'a dyn Fn() -> bool,
     ) -> Result<Self, EngineError> {
@@ -212,15 +218,12 @@ impl<'a> Installation<'a> {
         let alone = alone(kind, folder)?;
         // Whoever is killed cleans nothing up: its remains are of no use to the next one, and would be taken for a part of what is needed.
         remove_folder(&folder.join("tmp"))?;
-        let there = bytes_below(folder);
-        let needed = options.needed_bytes.unwrap_or(needed).saturating_sub(there);
-        let free = free_bytes(folder)?;
-        if free < needed {
-            if there == 0 {
+        if let Err(error) = room.look((kind, folder), options) {
+            if bytes_below(folder) == 0 {
                 // Nothing has been begun.
                 let _ = fs::remove_dir_all(folder);
             }
-            return Err(EngineError::DiskTooSmall { kind, folder: folder.to_owned(), needed, free });
+            return Err(error);
         }
         let index = index(folder, options)?;
         Ok(Self { kind, folder, options, index, stop, _alone: alone })
@@ -419,7 +422,7 @@ fn fit(program: &Path) -> Result<(), EngineError> {
     python::unfit(program).map_or(Ok(()), |why| Err(no_python(why)))
 }
 
-fn has_pip(python: &Path) -> bool {
+pub(crate) fn has_pip(python: &Path) -> bool {
     let mut pip = Command::new(python);
     process::answer(pip.args(["-E", "-P", "-m", "pip", "--version"]), process::PATIENCE).is_ok()
 }

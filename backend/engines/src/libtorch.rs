@@ -21,6 +21,7 @@ use crate::install::{
 use crate::process::{self, bytes_below};
 use crate::python;
 use crate::record::fingerprint;
+use crate::room::Room;
 
 /// The name that it is installed by.
 pub const LIBTORCH: &str = "libtorch";
@@ -190,8 +191,8 @@ impl Engines {
             LibtorchState::Unusable { why, .. } => tell(Step::Mend(format!("{why}: installing it again"))),
             LibtorchState::Missing | LibtorchState::Unfinished | LibtorchState::Busy => {}
         }
-        let needed = LIBTORCH_UNPACKED_BYTES + LIBTORCH_BYTES.1;
-        let installation = Installation::begin((LIBTORCH, &folder, needed), options, stop)?;
+        let room = Room::whole(LIBTORCH_UNPACKED_BYTES + LIBTORCH_BYTES.1);
+        let installation = Installation::begin((LIBTORCH, &folder, room), options, stop)?;
         remove_file(&self.libtorch_record())?;
         // pip takes for installed what is half unpacked, damaged, or has lost its CUDA half here: it begins with nothing, and its wheels.
         installation.environment_anew(tell)?;

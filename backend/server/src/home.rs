@@ -47,6 +47,11 @@ pub fn studies(root: &Path) -> PathBuf {
     root.join("studies")
 }
 
+/// The lock of whoever changes the last report of a study in this folder of reports.
+pub(crate) fn report_lock(studies: &Path, study: &str) -> PathBuf {
+    studies.join(format!("{study}.report.lock"))
+}
+
 /// The lab's folder, held by this process alone.
 #[derive(Debug)]
 pub struct Home {

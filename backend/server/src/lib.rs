@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), warn(clippy::print_stderr, clippy::print_stdout))]
 
 pub mod access;
+mod alone;
 pub mod answers;
 pub mod api;
 pub mod app;

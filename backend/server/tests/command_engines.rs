@@ -146,7 +146,7 @@ fn a_disk_that_is_too_small_for_all_that_are_named_is_found_before_the_first_is_
     assert!(words.contains("these engines together need about") && words.contains("GB free"), "{words}");
     let each = words.split("each alone needs: ").nth(1).expect("what each needs");
     assert_eq!((each.matches("pytorch ").count(), each.matches("tensorflow ").count()), (1, 1), "{words}");
-    assert!(words.contains("`pytorch` is named again"), "{words}");
+    assert!(words.contains("the command names `pytorch` again; it is installed once."), "{words}");
     assert!(!folder.path().join("log").exists(), "something was begun");
     assert_eq!(state(&home, "pytorch"), "missing");
 }

@@ -126,6 +126,50 @@ fn a_file_of_lengths_is_simulated_instead_of_stages_that_are_alike() {
     assert!(text(&output.stderr).contains("name a JSON file with --lengths"), "{}", text(&output.stderr));
 }
 
+#[test]
+fn more_ranks_than_a_run_can_have_are_planned_on_links_that_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let many = DENSE.replace("batch_size = 64", "batch_size = 8192").replace("ranks = 4\n", "ranks = 512\n");
+    let file = spec_file(&folder, &many);
+    let step = |arguments: &[&str]| {
+        let output = plan(&[&[file.as_str(), "--json"][..], arguments].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&planned["ranks"], &planned["replicas"]), (&512.into(), &256.into()));
+        assert_eq!(
+            (&planned["allowed_bytes"], &planned["fits"]),
+            (&Value::Null, &Value::Null),
+            "on no machine we know"
+        );
+        planned["step_us"].as_f64().unwrap()
+    };
+    // Of 21 layers each is gathered twice for each of four micro-batches by 256 replicas, and more.
+    let (quick, slow) = (step(&["--latency", "0"]), step(&["--latency", "20"]));
+    assert!(slow - quick > 255.0 * 20.0 * 2.0 * 4.0 * 10.0, "{quick} {slow}");
+    assert!(step(&["--bandwidth", "1"]) > step(&["--bandwidth", "100"]));
+    let output = plan(&[&file]);
+    assert!(
+        text(&output.stdout).contains("A run may have 64 ranks: more are only planned"),
+        "{}",
+        text(&output.stdout)
+    );
+    for (arguments, words) in [
+        (&[file.as_str(), "--set", "strategy.ranks=8192"][..], "is 8192; allowed: 1 to 4096"),
+        (&[&file, "--bandwidth", "0"], "is no speed of a link"),
+        (&[&file, "--latency", "soon"], "is no latency"),
+    ] {
+        let output = plan(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(words), "{arguments:?}: {}", text(&output.stderr));
+    }
+    // A run has no more than before.
+    let mut run = Command::new(env!("CARGO_BIN_EXE_recspeed"));
+    let output =
+        run.arg("run").arg(&file).env("RECSPEED_HOME", folder.path()).env_remove("RECSPEED_DATA").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("is 512; allowed: 1 to 64"), "{}", text(&output.stderr));
+}
+
 const DENSE: &str = "version = 1\nseed = 1\n\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n\n\
     [recommender]\nkind = \"densenet\"\nlayers = 20\ngrowth = 64\n\n[training]\nepochs = 1\nbatch_size = 64\n\n\
     [strategy]\nkind = \"hybrid\"\nranks = 4\nstages = 2\nmicro_batches = 4\nstage = 3\n";

@@ -146,6 +146,7 @@ fn holds(schedule: ScheduleKind, chunks: usize) {
         timeout: Duration::from_mins(1),
         clock: Arc::new(move || start.elapsed().as_micros() as u64),
         gpus: false,
+        warn: Box::new(|message| panic!("warned: {message}")),
         abandon: Box::new(|failure| panic!("abandoned: {failure}")),
     };
     let (model, told) = (Arc::new(model(RANKS * chunks)), Told::default());

@@ -153,11 +153,14 @@ impl Host for Process {
             let clock = self.emitter.clone();
             return member.crew(timeout, Arc::new(move || clock.now_us()));
         }
-        let (clock, emitter) = (self.emitter.clone(), self.emitter.clone());
+        let (clock, emitter, warner) = (self.emitter.clone(), self.emitter.clone(), self.emitter.clone());
         Box::new(Threads {
             timeout,
             clock: Arc::new(move || clock.now_us()),
             gpus: self.on_gpus.load(Ordering::Relaxed),
+            warn: Box::new(move |message| {
+                warner.emit(EventKind::Warning { message });
+            }),
             abandon: Box::new(move |failure| {
                 let cause = format!("A rank of the training failed, and not all others could be ended: {failure}.");
                 let failure = RunFailure::new(FailureCode::Worker, cause);

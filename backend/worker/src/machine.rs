@@ -53,6 +53,24 @@ pub(crate) fn memory_of_family(pid: i32) -> ProcessMemory {
     ProcessMemory { now, peak: own.peak.max(training) }
 }
 
+/// Resident bytes of processes that run the same program beside each other, as ranks do: of each what is its own, and once what they
+/// share, which is libraries, files and the memory that their messages pass through. Nobody shares less than the one that has touched most
+/// of it.
+#[cfg(feature = "mpi")]
+pub(crate) fn memory_together(pids: impl Iterator<Item = i32>) -> u64 {
+    together(pids.map(|pid| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()))
+}
+
+/// Of their statuses; of one that is gone there is none.
+#[cfg(feature = "mpi")]
+fn together(statuses: impl Iterator<Item = String>) -> u64 {
+    let (own, shared) = statuses.fold((0, 0), |(own, shared), status| {
+        let touched = kib(&status, "RssFile:") + kib(&status, "RssShmem:");
+        (own + kib(&status, "RssAnon:"), touched.max(shared))
+    });
+    own + shared
+}
+
 /// Whether a process, by its status, is a compiler, or starts compilers and nothing else.
 fn is_compiler(status: &str) -> bool {
     const COMPILERS: [&str; 12] =
@@ -192,6 +210,40 @@ mod tests {
         child.wait().expect("it is gone");
         assert!(counted, "{:?}", memory_of_family(own));
         assert_eq!(memory_of_family(child.id() as i32).now, 0);
+    }
+
+    #[cfg(feature = "mpi")]
+    #[test]
+    fn what_ranks_share_is_counted_once_and_what_they_have_of_their_own_each_time() {
+        let status = |own: u64, files: u64, shared: u64| {
+            format!("Name:\trank\nRssAnon:\t{own} kB\nRssFile:\t{files} kB\nRssShmem:\t{shared} kB\n")
+        };
+        let ranks = [status(100, 40, 16), status(200, 42, 20), String::new()];
+        assert_eq!(together(ranks.into_iter()), (100 + 200 + 42 + 20) * 1024);
+
+        // Real ones: two shells with 40 MB each, of one file and one library.
+        let holds = "x=$(head -c 40000000 /dev/zero | tr '\\0' a); read line";
+        let mut ranks = [0, 1].map(|_| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", holds]).stdin(std::process::Stdio::piped()).spawn().expect("a process")
+        });
+        let pids = ranks.each_ref().map(|rank| rank.id() as i32);
+        let begun = Instant::now();
+        let (mut now, mut apart) = (0_u64, 0_u64);
+        // One by one, libraries are counted twice.
+        let counted = |now: u64, apart: u64| now >= 80_000_000 && now < apart;
+        while !counted(now, apart) && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+            now = memory_together(pids.into_iter());
+            apart = pids.map(|pid| memory_of(pid).now).iter().sum();
+        }
+        for rank in &mut ranks {
+            // It reads to the end of its input.
+            drop(rank.stdin.take());
+            rank.wait().expect("it ends");
+        }
+        assert!(counted(now, apart), "{now} together, {apart} one by one");
+        assert_eq!(memory_together(pids.into_iter()), 0, "they are gone");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! outside, so the process then ends.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub(crate) struct Threads {
     pub(crate) clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Whether each rank computes on a GPU.
     pub(crate) gpus: bool,
+    /// Told what is not as a user may think that it is, though the ranks can train.
+    pub(crate) warn: Box<dyn Fn(String) + Send + Sync>,
     /// Called when a rank does not end after another one has failed; ends the process.
     pub(crate) abandon: Box<dyn Fn(&RankFailure) + Send + Sync>,
 }
@@ -104,7 +107,7 @@ impl Hub {
 
 /// A rank opens its ways to the other GPUs, which NCCL waits for without limit. Where they are not open after this time the rank has failed,
 /// and since nobody can end its call, [`Threads::watch`] ends the process.
-fn opens_within(limit: Duration, hub: &Arc<Hub>, rank: usize) -> std::io::Result<Deadline> {
+fn opens_within(limit: Duration, hub: &Arc<Hub>, rank: usize) -> io::Result<Deadline> {
     let hub = hub.clone();
     Deadline::after(limit, move || {
         let cause = format!(
@@ -125,7 +128,26 @@ pub(crate) fn caught(rank: usize, work: impl FnOnce() -> Result<(), RankFailure>
     })
 }
 
+/// A rank that cannot begin.
+fn no_thread(rank: usize, what: &str, error: &io::Error) -> RankFailure {
+    let cause = format!(
+        "no thread could be had {what} ({error}); set strategy.ranks or engine.threads lower, or let your user have more threads (ulimit -u)"
+    );
+    RankFailure { rank, cause, follows: false }
+}
+
 impl Threads {
+    /// The ways between the ranks' GPUs; `None` where the ranks' messages travel as those of any threads, which is said where NCCL was
+    /// to carry them.
+    fn ways(&self, ranks: usize) -> Option<Ways> {
+        let wanted = self.gpus && nccl::BUILT && ranks > 1;
+        let ways = wanted.then(|| Ways::among(ranks))?;
+        let warn = |why: &String| {
+            (self.warn)(format!("the ranks' messages travel through the host's memory, not by NCCL: {why}"));
+        };
+        ways.inspect_err(warn).ok()
+    }
+
     /// Ends the process where a rank does not end though another one has failed, or though the first has finished.
     fn watch(&self, hub: &Hub) {
         hub.wait(None, |mail| mail.failed.is_some() || mail.ended[0]);
@@ -229,32 +251,37 @@ impl Crew for Threads {
         others: &'a (dyn Fn(Communicator<AnyTransport>) -> Task<'a> + Sync + 'a),
     ) -> Result<(), RankFailure> {
         let hub = Arc::new(Hub::new(ranks));
-        let ways = if self.gpus { Ways::among(ranks) } else { None };
+        let ways = self.ways(ranks);
         let seat = |rank: usize| {
             let (hub, clock, ways) = (hub.clone(), self.clock.clone(), ways.clone());
             let timeout = self.timeout;
             move || {
-                let opening = ways.as_ref().and_then(|_| opens_within(timeout, &hub, rank).ok());
+                // Without it nobody would end a rank whose ways never open.
+                let opening = ways.as_ref().map(|_| opens_within(timeout, &hub, rank));
+                let opening =
+                    opening.transpose().map_err(|error| no_thread(rank, "for the deadline of its ways", &error))?;
                 let transport = nccl::over(Thread { rank, ranks, hub, timeout, clock }, ways.as_ref(), timeout);
                 drop(opening);
-                Communicator::new(transport)
+                Ok::<_, RankFailure>(Communicator::new(transport))
             }
         };
+        let named = |name: String| std::thread::Builder::new().name(name);
         std::thread::scope(|scope| {
-            scope.spawn(|| self.watch(&hub));
+            // Without it nobody would end ranks that hang: none is begun.
+            named("ranks' watch".to_owned())
+                .spawn_scoped(scope, || self.watch(&hub))
+                .map_err(|error| no_thread(0, "to watch over the ranks", &error))?;
             for rank in 1..ranks {
                 let (seat, own) = (seat(rank), hub.clone());
-                let work = move || own.end(rank, caught(rank, || at_once(others(seat()))));
-                if let Err(error) = std::thread::Builder::new().name(format!("rank {rank}")).spawn_scoped(scope, work) {
-                    hub.end(
-                        rank,
-                        Err(RankFailure { rank, cause: format!("no thread could be had: {error}"), follows: false }),
-                    );
+                let work = move || own.end(rank, caught(rank, || at_once(others(seat()?))));
+                if let Err(error) = named(format!("rank {rank}")).spawn_scoped(scope, work) {
+                    hub.end(rank, Err(no_thread(rank, "for it", &error)));
                 }
             }
             let seat = seat(0);
-            hub.end(0, caught(0, || at_once(first(seat()))));
-        });
+            hub.end(0, caught(0, || at_once(first(seat()?))));
+            Ok::<(), RankFailure>(())
+        })?;
         let mut mail = hub.mail();
         let failure = mail.failed.take().or_else(|| mail.followed.take());
         failure.map_or(Ok(()), Err)

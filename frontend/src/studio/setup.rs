@@ -296,6 +296,7 @@ impl Setup {
     /// All that is set, around these layers.
     fn around(&self, layers: Vec<Layer>) -> Strategy {
         let evaluation = EvaluationOutlook::of_predictions(&layers, Judging { threads: THREADS, rows: None });
+        let optimizer = if self.optimizer == "sgd" { OptimizerState::None } else { OptimizerState::TwoMoments };
         Strategy {
             layers,
             balance: self.balance(self.samples()),
@@ -308,10 +309,10 @@ impl Setup {
             replicas: self.replicas,
             tensor: 1,
             level: self.level(),
-            optimizer: if self.optimizer == "sgd" { OptimizerState::None } else { OptimizerState::TwoMoments },
+            optimizer,
             offload: self.offload == "host",
             link: self.link(),
-            update_us: self.speed().update_us(),
+            update_us: self.speed().update_us(optimizer),
             beside: 0,
             tables_us: 0.0,
             needs: needs(evaluation),

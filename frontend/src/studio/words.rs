@@ -80,7 +80,7 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             word: "Sent in a step",
             value: bytes(most),
             beside: format!("by one rank; {} by all{host}", bytes(all)),
-            help: "Activations and their gradients between stages, and what the replicas exchange with ring algorithms. Beside it, where the optimizer’s state is offloaded: gradients and numbers that go from a rank’s device to the host, and the moved numbers that come back.",
+            help: "Activations and their gradients between stages, and what the replicas exchange. Beside it, where the optimizer’s state is offloaded: gradients and numbers that go from a rank’s device to the host, and the moved numbers that come back.",
         },
     ]
 }
@@ -107,6 +107,7 @@ impl Setup {
             Change::Counts(counts) => new.cut = Cut::ByHand(counts.clone()),
             Change::Ranks(ranks) => new.reshape(|setup| setup.ranks = *ranks),
             Change::Batch(batch) => new.batch = *batch,
+            Change::Offload(offload) => new.offload = if *offload { "host" } else { "device" },
         }
         new
     }
@@ -243,7 +244,9 @@ mod tests {
 
     #[test]
     fn a_border_in_the_wrong_place_is_told_with_the_layers_to_move() {
-        let balanced = Setup { model: "mlp", depth: 31, width: 512, ranks: 2, micro_batches: 32, ..Setup::default() };
+        let batch = 1024;
+        let base = Setup { model: "mlp", depth: 31, width: 512, ..Setup::default() };
+        let balanced = Setup { batch, ranks: 2, micro_batches: 32, ..base };
         let (_, outlook) = balanced.plan().expect("it is possible");
         let counts = outlook.partition.counts();
         let worse = Setup { cut: Cut::ByHand(vec![counts[0] + 6, counts[1] - 6]), ..balanced };
@@ -267,8 +270,24 @@ mod tests {
     fn slow_links_and_one_rank_are_told() {
         let (text, _) = said(&Setup { link: "gigabit", ranks: 1, replicas: 8, ..Setup::default() });
         assert!(text.contains("exchanging gradients with the replicas. Try batches of 512"), "{text}");
-        let (text, _) = said(&Setup { ranks: 1, micro_batches: 1, ..Setup::default() });
+        let alone = Setup { ranks: 1, micro_batches: 1, ..Setup::default() };
+        let (text, _) = said(&Setup { optimizer: "sgd", ..alone.clone() });
         assert!(text.starts_with("One rank computes"), "{text}");
+        // Adam moves six times the bytes.
+        let (text, new) = said(&alone);
+        assert!(text.starts_with("The optimizer's update takes "), "{text}");
+        assert_eq!(new.map(|new| new.batch), Some(2 * alone.batch));
+    }
+
+    #[test]
+    fn an_update_that_replicas_can_divide_or_that_is_offloaded_is_told_with_what_is_set_then() {
+        let update = Setup { ranks: 1, micro_batches: 1, link: "none", ..Setup::default() };
+        let (text, new) = said(&Setup { replicas: 4, ..update.clone() });
+        assert!(text.contains("Try ZeRO 1: "), "{text}");
+        assert_eq!(new.map(|new| new.zero), Some("1"));
+        let (text, new) = said(&Setup { offload: "host", link: "gigabit", ..update });
+        assert!(text.contains("Try the optimizer's state on the ranks themselves: "), "{text}");
+        assert_eq!(new.map(|new| new.offload), Some("device"));
     }
 
     #[test]

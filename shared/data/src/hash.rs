@@ -173,6 +173,9 @@ mod tests {
         }
     }
 
+    /// The column that it changes, and how.
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Attributes));
+
     #[test]
     fn any_change_of_what_is_read_of_attributes_changes_their_hash_and_no_other_does() {
         let column = |name: &str, values| AttributeColumn { name: name.to_owned(), values };
@@ -203,7 +206,7 @@ mod tests {
         let base = of(&|_| {}, "");
         assert_eq!(base, of(&|_| {}, ""));
         assert_ne!(base, of(&|_| {}, "price"));
-        let changes: [(&str, &dyn Fn(&mut Attributes)); 7] = [
+        let changes: [Change<'_>; 7] = [
             ("brand", &|table| table.columns[0].name = "make".to_owned()),
             ("brand", &|table| {
                 let vocabulary = ["x", "z"].into_iter().collect();

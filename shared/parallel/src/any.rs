@@ -20,6 +20,7 @@ trait Carrier {
         tag: Tag,
         last: &'a dyn Fn() -> Vec<Operation>,
     ) -> Answer<'a, Message>;
+    fn progress(&self);
     fn now_us(&self) -> u64;
     fn process_bytes(&self) -> Option<[u64; 2]>;
 }
@@ -48,6 +49,10 @@ impl<T: Transport> Carrier for T {
         last: &'a dyn Fn() -> Vec<Operation>,
     ) -> Answer<'a, Message> {
         Box::pin(Transport::recv_at_leisure(self, from, tag, last))
+    }
+
+    fn progress(&self) {
+        Transport::progress(self);
     }
 
     fn now_us(&self) -> u64 {
@@ -103,6 +108,10 @@ impl Transport for AnyTransport {
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
         self.0.recv_at_leisure(from, tag, last).await
+    }
+
+    fn progress(&self) {
+        self.0.progress();
     }
 
     fn now_us(&self) -> u64 {

@@ -156,13 +156,7 @@ impl<T: Transport> Communicator<T> {
             return Ok(number);
         }
         let received = self.recv_at_leisure::<E>(root, tag).await?;
-        received.first().copied().ok_or(CommError::Length {
-            rank: self.rank(),
-            from: root,
-            tag,
-            got: 0,
-            expected: size_of::<E>(),
-        })
+        received.first().copied().ok_or_else(|| self.wrong_length(root, tag, 0, size_of::<E>()))
     }
 
     /// Goes on when every rank has come here.

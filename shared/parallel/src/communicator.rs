@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::element::numbers_of;
 use crate::record::Record;
@@ -14,7 +15,7 @@ use crate::{CommError, Counters, Element, Message, Operation, OperationKind};
 pub struct Tag {
     /// What it is about, as `activation`.
     pub about: &'static str,
-    /// Which group of ranks it belongs to, so that groups do not read each other's messages.
+    /// Which group of ranks it belongs to, so that groups do not read each other's messages; 0 is that of all.
     pub group: u32,
     /// Which one of many, as the stage and micro-batch, or the number of a collective operation.
     pub number: u64,
@@ -29,7 +30,8 @@ impl Tag {
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.about, self.number)
+        write!(f, "{} {}", self.about, self.number)?;
+        if self.group == 0 { Ok(()) } else { write!(f, " in group {}", self.group) }
     }
 }
 
@@ -45,10 +47,11 @@ pub trait Transport {
     /// Number of ranks.
     fn ranks(&self) -> usize;
 
-    /// Sends, without waiting for the receiver.
+    /// Sends, without waiting for the receiver. That this one has ended is no error here: whoever waits for something from it hears
+    /// of it.
     ///
     /// # Errors
-    /// [`CommError`]: the other rank has ended, or the run was cancelled.
+    /// [`CommError::Broken`]: there is no way to the other rank, as between GPUs; messages in memory and over MPI have none.
     async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError>;
 
     /// Waits for a message. `last`: what the rank did before, for the error.
@@ -68,6 +71,10 @@ pub trait Transport {
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError>;
 
+    /// Lets what has been sent and what is coming go on, without waiting for any of it. Called between one computation and the next,
+    /// for transports whose messages move only while somebody is in a call, as MPI's do; does nothing otherwise.
+    fn progress(&self) {}
+
     /// Microseconds since some fixed moment; 0 where nobody measures.
     fn now_us(&self) -> u64 {
         0
@@ -81,12 +88,15 @@ pub trait Transport {
 
 /// A rank among others, or among the members of a group: sends, receives, and does with all of them what all do
 /// ([`Self::all_reduce`] and its like). Sums are formed in the order of ranks, so that every transport gives the same bits.
+///
+/// Members are addressed by their places in the group. Errors, and what is remembered for them, name ranks by their numbers in the
+/// transport: a text that tells of several groups has one number for each rank.
 #[derive(Debug)]
 pub struct Communicator<T> {
     transport: Rc<T>,
     record: Rc<RefCell<Record>>,
     /// The members, in the order of their ranks within the group, by their ranks in the transport.
-    members: Rc<[usize]>,
+    members: Arc<[usize]>,
     /// This rank's place among them.
     place: usize,
     group: u32,
@@ -120,31 +130,30 @@ impl<T: Transport> Communicator<T> {
     /// groups other ones; 0 is the group of all.
     ///
     /// # Errors
-    /// [`CommError::NoSuchRank`]: a member does not exist, or this rank is none; [`CommError::Repeated`].
+    /// [`CommError::NoSuchRank`]: a member does not exist; [`CommError::Repeated`]; [`CommError::NoMember`]: this rank is none.
     pub fn group(&self, members: &[usize], number: u32) -> Result<Self, CommError> {
         let ranks = self.ranks();
-        if let Some(&peer) = members.iter().find(|&&member| member >= ranks) {
-            return Err(CommError::NoSuchRank { rank: self.place, peer, ranks });
+        let rank = self.members[self.place];
+        if let Some(&place) = members.iter().find(|&&member| member >= ranks) {
+            return Err(CommError::NoSuchRank { rank, place, ranks });
         }
-        if let Some((_, &peer)) = members.iter().enumerate().find(|(at, member)| members[..*at].contains(member)) {
-            return Err(CommError::Repeated { rank: self.place, peer });
+        if let Some((_, &twice)) = members.iter().enumerate().find(|(at, member)| members[..*at].contains(member)) {
+            return Err(CommError::Repeated { rank, peer: self.members[twice] });
         }
-        let place = members.iter().position(|&member| member == self.place).ok_or(CommError::NoSuchRank {
-            rank: self.place,
-            peer: self.place,
-            ranks: members.len(),
-        })?;
+        let place = members.iter().position(|&member| member == self.place);
+        let members: Arc<[usize]> = members.iter().map(|&member| self.members[member]).collect();
+        let Some(place) = place else { return Err(CommError::NoMember { rank, members: members.to_vec() }) };
         Ok(Self {
             transport: self.transport.clone(),
             record: self.record.clone(),
-            members: members.iter().map(|&member| self.members[member]).collect(),
+            members,
             place,
             group: number,
             collectives: RefCell::new(0),
         })
     }
 
-    /// This rank, from 0.
+    /// This rank's place in the group, from 0; in the group of all that is its rank.
     pub fn rank(&self) -> usize {
         self.place
     }
@@ -152,6 +161,11 @@ impl<T: Transport> Communicator<T> {
     /// Number of ranks.
     pub fn ranks(&self) -> usize {
         self.members.len()
+    }
+
+    /// Lets what is on its way go on, without waiting for it ([`Transport::progress`]).
+    pub fn progress(&self) {
+        self.transport.progress();
     }
 
     /// Microseconds since some fixed moment; 0 where nobody measures.
@@ -167,11 +181,6 @@ impl<T: Transport> Communicator<T> {
     /// What this rank has sent and received so far, in all groups.
     pub fn counters(&self) -> Counters {
         self.record.borrow().counters
-    }
-
-    /// What this rank did last, the newest at the end.
-    pub fn last_operations(&self) -> Vec<Operation> {
-        self.record.borrow().last()
     }
 
     /// Sends numbers, without waiting for the receiver.
@@ -201,7 +210,24 @@ impl<T: Transport> Communicator<T> {
     fn numbers_of<E: Element>(&self, from: usize, tag: Tag, message: Message) -> Result<Vec<E>, CommError> {
         let got = message.len();
         let expected = got.next_multiple_of(size_of::<E>());
-        numbers_of(message).ok_or(CommError::Length { rank: self.place, from, tag, got, expected })
+        numbers_of(message).ok_or_else(|| self.wrong_length(from, tag, got, expected))
+    }
+
+    /// The error of a message that came from a member and has another length than belongs there, in bytes.
+    pub(crate) fn wrong_length(&self, from: usize, tag: Tag, got: usize, expected: usize) -> CommError {
+        let (rank, from) = (self.members[self.place], self.members[from]);
+        CommError::Length { rank, from, tag: self.own(tag), got, expected }
+    }
+
+    /// The group's own.
+    fn own(&self, tag: Tag) -> Tag {
+        Tag { group: self.group, ..tag }
+    }
+
+    /// What is remembered of a message to or from a rank, by its number in the transport.
+    fn operation(&self, kind: OperationKind, peer: usize, tag: Tag, bytes: u64) -> Operation {
+        let members = (self.group != 0).then(|| self.members.clone());
+        Operation { kind, peer, tag, bytes, members }
     }
 
     /// Waits for `expected` numbers.
@@ -214,7 +240,7 @@ impl<T: Transport> Communicator<T> {
             return Ok(numbers);
         }
         let bytes = |count| count * size_of::<E>();
-        Err(CommError::Length { rank: self.place, from, tag, got: bytes(numbers.len()), expected: bytes(expected) })
+        Err(self.wrong_length(from, tag, bytes(numbers.len()), bytes(expected)))
     }
 
     /// Sends bytes, which are the receiver's from then on, without waiting for it.
@@ -222,10 +248,10 @@ impl<T: Transport> Communicator<T> {
     /// # Errors
     /// [`CommError`].
     pub async fn send_message(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
-        let peer = self.member(to)?;
+        let (peer, own) = (self.member(to)?, self.own(tag));
         let bytes = message.len() as u64;
-        self.transport.send(peer, Tag { group: self.group, ..tag }, message).await?;
-        self.record.borrow_mut().note(Operation { kind: OperationKind::Send, peer: to, tag, bytes });
+        self.transport.send(peer, own, message).await?;
+        self.record.borrow_mut().note(self.operation(OperationKind::Send, peer, own, bytes));
         Ok(())
     }
 
@@ -246,10 +272,9 @@ impl<T: Transport> Communicator<T> {
     }
 
     async fn take(&self, from: usize, tag: Tag, at_leisure: bool) -> Result<Message, CommError> {
-        let peer = self.member(from)?;
+        let (peer, own) = (self.member(from)?, self.own(tag));
         let begun = self.transport.now_us();
         let last = || self.record.borrow().last();
-        let own = Tag { group: self.group, ..tag };
         let message = if at_leisure {
             self.transport.recv_at_leisure(peer, own, &last).await?
         } else {
@@ -258,7 +283,7 @@ impl<T: Transport> Communicator<T> {
         let mut record = self.record.borrow_mut();
         record.counters.waited_us += self.transport.now_us().saturating_sub(begun);
         let bytes = message.len() as u64;
-        record.note(Operation { kind: OperationKind::Recv, peer: from, tag, bytes });
+        record.note(self.operation(OperationKind::Recv, peer, own, bytes));
         Ok(message)
     }
 
@@ -271,14 +296,14 @@ impl<T: Transport> Communicator<T> {
         if message.len() == expected {
             return Ok(message);
         }
-        Err(CommError::Length { rank: self.place, from, tag, got: message.len(), expected })
+        Err(self.wrong_length(from, tag, message.len(), expected))
     }
 
+    /// Another member's rank in the transport.
     fn member(&self, place: usize) -> Result<usize, CommError> {
-        let no_such = CommError::NoSuchRank { rank: self.place, peer: place, ranks: self.ranks() };
-        if place == self.place {
-            return Err(no_such);
+        match self.members.get(place) {
+            Some(&peer) if place != self.place => Ok(peer),
+            _ => Err(CommError::NoSuchRank { rank: self.members[self.place], place, ranks: self.ranks() }),
         }
-        self.members.get(place).copied().ok_or(no_such)
     }
 }

@@ -35,7 +35,7 @@ impl From<CommError> for RankFailure {
             | CommError::Broken { rank, .. }
             | CommError::NoSuchRank { rank, .. }
             | CommError::Repeated { rank, .. }
-            | CommError::Cancelled { rank } => *rank,
+            | CommError::NoMember { rank, .. } => *rank,
         };
         Self { rank, follows: matches!(error, CommError::PeerEnded { .. }), cause: error.to_string() }
     }

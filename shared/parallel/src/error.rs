@@ -21,7 +21,7 @@ impl fmt::Display for Waiting {
     }
 }
 
-/// Communication that failed. Every text names the rank.
+/// Communication that failed. Every text names the rank. Ranks are named by their numbers in the transport, whatever group they spoke in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommError {
     /// Every rank waits for another: nothing will come.
@@ -74,14 +74,14 @@ pub enum CommError {
         /// Why.
         cause: String,
     },
-    /// A rank that does not exist.
-    #[error("rank {rank} addressed rank {peer} of {ranks}")]
+    /// A member that does not exist, or that a rank is itself.
+    #[error("rank {rank} addressed place {place} in a group of {ranks}: nobody else is there")]
     NoSuchRank {
         /// The rank that addressed it.
         rank: usize,
-        /// The rank that does not exist.
-        peer: usize,
-        /// Ranks there are.
+        /// The place in the group, from 0.
+        place: usize,
+        /// Members of the group.
         ranks: usize,
     },
     /// A group with the same rank twice.
@@ -92,11 +92,13 @@ pub enum CommError {
         /// The rank that is in it twice.
         peer: usize,
     },
-    /// The run was cancelled.
-    #[error("rank {rank} was told to stop")]
-    Cancelled {
-        /// The rank.
+    /// A group made by a rank that is not in it.
+    #[error("rank {rank} made a group without itself, of ranks {members:?}")]
+    NoMember {
+        /// The rank that made it.
         rank: usize,
+        /// The ranks in it.
+        members: Vec<usize>,
     },
 }
 

@@ -2,11 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::Tag;
 
 /// Operations that are remembered: enough for the last batch of a pipeline, which is what a hang is about.
 const REMEMBERED: usize = 32;
+
+/// Members of a group that are named one by one.
+const NAMED: usize = 8;
 
 /// What an operation was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,17 +21,19 @@ pub enum OperationKind {
     Recv,
 }
 
-/// A message that has been sent or received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A message that has been sent or received. Ranks are named by their numbers in the transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// Sent or received.
     pub kind: OperationKind,
     /// The other rank.
     pub peer: usize,
-    /// The message's tag.
+    /// The message's tag, which numbers the group.
     pub tag: Tag,
     /// Its bytes.
     pub bytes: u64,
+    /// The ranks of the group that it was exchanged in; `None` in that of all.
+    pub members: Option<Arc<[usize]>>,
 }
 
 impl fmt::Display for Operation {
@@ -36,7 +42,24 @@ impl fmt::Display for Operation {
             OperationKind::Send => "sent to",
             OperationKind::Recv => "received from",
         };
-        write!(f, "{word} rank {} ({}, {} bytes)", self.peer, self.tag, self.bytes)
+        write!(f, "{word} rank {} ({}", self.peer, self.tag)?;
+        if let Some(members) = &self.members {
+            write!(f, " of {}", ranks(members))?;
+        }
+        write!(f, ", {} bytes)", self.bytes)
+    }
+}
+
+/// The members of a group, by their numbers.
+fn ranks(members: &[usize]) -> String {
+    match members {
+        [] => "no rank".to_owned(),
+        [one] => format!("rank {one}"),
+        [first, .., last] if members.len() > NAMED => format!("{} ranks from {first} to {last}", members.len()),
+        [before @ .., last] => {
+            let before: Vec<String> = before.iter().map(ToString::to_string).collect();
+            format!("ranks {} and {last}", before.join(", "))
+        }
     }
 }
 
@@ -80,6 +103,32 @@ impl Record {
     }
 
     pub(crate) fn last(&self) -> Vec<Operation> {
-        self.last.iter().copied().collect()
+        self.last.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_in_a_group_is_told_with_the_ranks_of_the_group() {
+        let tag = Tag::new("activation", 3);
+        let of_all = Operation { kind: OperationKind::Send, peer: 3, tag, bytes: 4, members: None };
+        assert_eq!(of_all.to_string(), "sent to rank 3 (activation 3, 4 bytes)");
+        let within = |members: Vec<usize>| Operation {
+            kind: OperationKind::Recv,
+            tag: Tag { group: 2, ..tag },
+            members: Some(members.into()),
+            ..of_all.clone()
+        };
+        for (members, told) in [
+            (vec![1, 3], "ranks 1 and 3"),
+            (vec![0, 2, 3], "ranks 0, 2 and 3"),
+            ((3..30).step_by(3).collect(), "9 ranks from 3 to 27"),
+        ] {
+            let expected = format!("received from rank 3 (activation 3 in group 2 of {told}, 4 bytes)");
+            assert_eq!(within(members).to_string(), expected);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
 use recspeed_parallel::local::{self, Local};
-use recspeed_parallel::{CommError, Communicator, Tag};
+use recspeed_parallel::{CommError, Communicator, RankFailure, Tag, Waiting};
 use recspeed_plan::sharding::{FlatSpace, Precision, ShardLevel, traffic};
 
 /// Local ranks wait for nothing outside: one poll runs them to the end.
@@ -89,6 +89,8 @@ fn the_bytes_sent_are_those_that_the_plan_foretells() {
     for counters in counters {
         assert_eq!(counters.sent_bytes, foretold.total());
         assert_eq!(counters.received_bytes, foretold.total());
+        // Two phases, in each a message to each other rank: what the plan counts latencies of.
+        assert_eq!(counters.sent, 2 * (ranks as u64 - 1));
     }
 }
 
@@ -134,14 +136,80 @@ fn ranks_that_wait_for_each_other_are_told_so_at_once() {
 
 #[test]
 fn the_first_error_of_a_rank_ends_all_of_them() {
+    let broken = || CommError::Broken { rank: 1, peer: 2, cause: "the cable is cut".to_owned() };
     let error = run(3, |communicator| async move {
         if communicator.rank() == 1 {
-            return Err(CommError::Cancelled { rank: 1 });
+            return Err(broken());
         }
         communicator.barrier().await
     })
     .expect_err("one fails");
-    assert_eq!(error, CommError::Cancelled { rank: 1 });
+    assert_eq!(error, broken());
+}
+
+/// A rank's pipeline, of two stages with two replicas each: ranks 0 and 1 hold the first stage, 2 and 3 the second.
+fn pipeline(all: &Communicator<Local>) -> Result<Communicator<Local>, CommError> {
+    let replica = all.rank() % 2;
+    all.group(&[replica, replica + 2], 1 + replica as u32)
+}
+
+#[test]
+fn what_goes_wrong_in_a_group_names_ranks_by_their_numbers_among_all() {
+    let tag = Tag::new("activation", 5);
+    let own = Tag { group: 2, ..tag };
+    let named = |error: CommError, expected: CommError, text: &str| {
+        assert_eq!(error, expected);
+        assert_eq!(error.to_string(), text);
+        assert_eq!(RankFailure::from(error).rank, 3, "the rank that failed");
+    };
+
+    // Of the second pipeline the last stage is sent too little.
+    let error = run(4, |all| async move {
+        let pipeline = pipeline(&all)?;
+        match all.rank() {
+            1 => pipeline.send(1, tag, &[0.0_f32; 3]).await,
+            3 => pipeline.recv_exactly::<f32>(0, tag, 4).await.map(|_| ()),
+            _ => Ok(()),
+        }
+    });
+    let expected = CommError::Length { rank: 3, from: 1, tag: own, got: 12, expected: 16 };
+    let text = "rank 3 got 12 bytes from rank 1 (activation 5 in group 2) where 16 belong";
+    named(error.expect_err("too short"), expected, text);
+
+    // It waits for what nobody sends.
+    let error = run(4, |all| async move {
+        let pipeline = pipeline(&all)?;
+        if all.rank() == 3 { pipeline.recv::<f32>(0, tag).await.map(|_| ()) } else { Ok(()) }
+    });
+    let expected = CommError::Deadlock(vec![Waiting { rank: 3, from: 1, tag: own }]);
+    let text = "no rank can go on: rank 3 waits for rank 1 (activation 5 in group 2)";
+    named(error.expect_err("nobody sends"), expected, text);
+
+    // It addresses who is not there, and itself.
+    for place in [1, 2] {
+        let error = run(4, |all| async move {
+            let pipeline = pipeline(&all)?;
+            if all.rank() == 3 { pipeline.send(place, tag, &[0.0_f32]).await } else { Ok(()) }
+        });
+        let expected = CommError::NoSuchRank { rank: 3, place, ranks: 2 };
+        let text = format!("rank 3 addressed place {place} in a group of 2: nobody else is there");
+        named(error.expect_err("nobody else"), expected, &text);
+    }
+
+    // It makes groups of its pipeline that cannot be.
+    let grouped = |members: &'static [usize]| {
+        run(4, |all| async move {
+            let pipeline = pipeline(&all)?;
+            if all.rank() == 3 { pipeline.group(members, 9).map(|_| ()) } else { Ok(()) }
+        })
+        .expect_err("refused")
+    };
+    let text = "rank 3 made a group that holds rank 1 twice";
+    named(grouped(&[1, 0, 0]), CommError::Repeated { rank: 3, peer: 1 }, text);
+    let text = "rank 3 made a group without itself, of ranks [1]";
+    named(grouped(&[0]), CommError::NoMember { rank: 3, members: vec![1] }, text);
+    let text = "rank 3 addressed place 2 in a group of 2: nobody else is there";
+    named(grouped(&[1, 2]), CommError::NoSuchRank { rank: 3, place: 2, ranks: 2 }, text);
 }
 
 #[test]
@@ -154,5 +222,5 @@ fn vectors_of_different_lengths_are_an_error_that_names_the_rank() {
     assert!(matches!(error, CommError::Length { .. }), "{error}");
     let error = run(2, |communicator| async move { communicator.send(2, Tag::new("x", 0), &[0.0_f32]).await })
         .expect_err("no rank 2");
-    assert!(matches!(error, CommError::NoSuchRank { peer: 2, ranks: 2, .. }), "{error}");
+    assert!(matches!(error, CommError::NoSuchRank { place: 2, ranks: 2, .. }), "{error}");
 }

@@ -323,7 +323,8 @@ fn a_rank_that_fails_or_stays_away_ends_the_others_at_once() {
             let (shapes, saved) = (&shapes, &saved);
             async move {
                 if all.rank() == 1 {
-                    return if own_error { Err(CommError::Cancelled { rank: 1 }) } else { Ok(()) };
+                    let broken = || CommError::Broken { rank: 1, peer: 0, cause: "cut".to_owned() };
+                    return if own_error { Err(broken()) } else { Ok(()) };
                 }
                 let mut ledger = Ledger::default();
                 let placement = TablePlacement::new(shapes, 3, TableSharding::RowWise).expect("any");
@@ -335,7 +336,7 @@ fn a_rank_that_fails_or_stays_away_ends_the_others_at_once() {
         }))
         .expect_err("the rows of the second rank do not come");
         match error {
-            CommError::Cancelled { rank: 1 } => assert!(own_error),
+            CommError::Broken { rank: 1, .. } => assert!(own_error),
             CommError::Deadlock(waiting) => {
                 assert!(!own_error && waiting.iter().all(|waiting| waiting.from == 1), "{waiting:?}");
             }

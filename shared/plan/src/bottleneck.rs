@@ -4,7 +4,7 @@ use recspeed_types::limits::MAX_RANKS;
 
 use crate::sharding::ShardLevel;
 use crate::simulate::{Costs, Link};
-use crate::{Balance, Outlook, Partition, Recompute, ScheduleKind, Strategy, simulate};
+use crate::{Balance, Instruction, Outlook, Partition, Recompute, ScheduleKind, Strategy, simulate};
 
 /// What keeps a strategy from being faster, or from fitting.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +33,8 @@ pub enum Limit {
     Reduction,
     /// Ranks send each other rows of tables, and gradients by them.
     Tables,
+    /// The optimizer moves the numbers, with its messages where it is offloaded, and what ranks agree on before.
+    Update,
     /// Nothing of the above takes a tenth of a step: the ranks compute.
     Computation,
 }
@@ -54,6 +56,8 @@ pub enum Change {
     Ranks(usize),
     /// So many samples in a batch.
     Batch(usize),
+    /// The optimizer's state in the memory of the machine, or not.
+    Offload(bool),
 }
 
 impl Change {
@@ -77,6 +81,7 @@ impl Change {
                 new.forget_borders();
             }
             Self::Batch(batch) => new.batch = *batch,
+            Self::Offload(offload) => new.offload = *offload,
         }
         new
     }
@@ -174,7 +179,8 @@ pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<Room>) ->
 
 /// The largest loss, in microseconds of a step. The time until the last backward pass is what the mean rank computes,
 /// what the busiest computes more, what that one waits though messages take no time, and the rest, which is waiting for
-/// messages. What a rank computes has in it what it exchanges with those that share its layers.
+/// messages. What a rank computes has in it what it exchanges with those that share its layers. After that come what replicas
+/// exchange, rows of tables, and the update.
 fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
     let run = &outlook.simulation;
     let mean = run.busy_us.iter().sum::<f64>() / run.busy_us.len() as f64;
@@ -185,8 +191,11 @@ fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
     let (fill, messages) = ((instant - most).max(0.0), (run.computed_us - instant).max(0.0));
     let sharing = outlook.exchanging_us(strategy.recompute);
     let sharing = sharing.iter().sum::<f64>() / sharing.len().max(1) as f64;
-    let reduce = outlook.simulation.spans.iter().filter(|span| span.instruction == crate::Instruction::ReduceGradients);
-    let reduce = reduce.map(|span| span.end_us - span.start_us).fold(0.0, f64::max);
+    let longest = |instruction: Instruction| {
+        let spans = run.spans.iter().filter(|span| span.instruction == instruction);
+        spans.map(|span| span.end_us - span.start_us).fold(0.0, f64::max)
+    };
+    let reduce = longest(Instruction::ReduceGradients);
     let tables = strategy.tables_us.min(reduce);
     [
         (Limit::Bubble, fill),
@@ -195,6 +204,7 @@ fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
         (Limit::Sharing, sharing),
         (Limit::Reduction, reduce - tables),
         (Limit::Tables, tables),
+        (Limit::Update, longest(Instruction::OptimizerStep)),
     ]
     .into_iter()
     .fold((Limit::Computation, 0.0), |best, next| if next.1 > best.1 { next } else { best })
@@ -243,6 +253,9 @@ fn smaller(strategy: &Strategy, outlook: &Outlook, bytes: u64, room: Room) -> Op
     }
     if strategy.recompute != Recompute::Always && !whole {
         changes.push(Change::Recompute(Recompute::Always));
+    }
+    if !strategy.offload && !one_room {
+        changes.push(Change::Offload(true));
     }
     if strategy.replicas > 1 {
         changes.extend(ShardLevel::ALL.into_iter().filter(|&level| level > strategy.level).map(Change::Level));
@@ -378,6 +391,20 @@ fn first(strategy: &Strategy, outlook: &Outlook, limit: Limit) -> Vec<Change> {
             changes.push(Change::Batch(strategy.batch.saturating_mul(2)));
             if strategy.recompute != Recompute::Never {
                 changes.push(Change::Recompute(Recompute::Never));
+            }
+            changes
+        }
+        Limit::Update => {
+            let mut changes = Vec::new();
+            if strategy.offload {
+                changes.push(Change::Offload(false));
+            }
+            // Each replica moves its part of the numbers.
+            if strategy.replicas > 1 && strategy.level < ShardLevel::Optimizer {
+                changes.push(Change::Level(ShardLevel::Optimizer));
+            }
+            if changes.is_empty() {
+                changes.push(Change::Batch(strategy.batch.saturating_mul(2)));
             }
             changes
         }

@@ -109,10 +109,11 @@ impl TablesOutlook {
     }
 
     /// Microseconds of a step in which the rank that sends most sends: once there with the rows of all micro-batches, once back with the
-    /// gradients by them. Nothing is computed meanwhile.
+    /// gradients by them, each time a message to each other rank. Nothing is computed meanwhile.
     pub fn step_us(&self, link: Link) -> f64 {
         let most = self.ranks.iter().map(|rank| rank.traffic.total()).max().unwrap_or(0);
-        if most == 0 { 0.0 } else { 2.0 * link.latency_us + most as f64 / link.bytes_per_us }
+        let others = (self.ranks.len() as u64).saturating_sub(1);
+        if most == 0 { 0.0 } else { link.takes(2 * others, most as f64) }
     }
 
     /// Rows of all tables.

@@ -12,7 +12,7 @@ pub enum PlanError {
         what: &'static str,
     },
     /// A stage would have no layer.
-    #[error("{stages} stages need at least {stages} layers, and the model has {layers}: use {layers} stages or fewer")]
+    #[error("{stages} stages need at least {stages} layers, and the model has {layers}: {}", at_most(*layers, "stage", "stages"))]
     MoreStagesThanLayers {
         /// Stages asked for.
         stages: usize,
@@ -60,7 +60,10 @@ pub enum PlanError {
         value: f64,
     },
     /// A micro-batch would have no sample.
-    #[error("a batch of {batch} cannot be cut into {micro_batches} micro-batches: use {batch} micro-batches or fewer")]
+    #[error(
+        "a batch of {batch} cannot be cut into {micro_batches} micro-batches: {}",
+        at_most(*batch, "micro-batch", "micro-batches")
+    )]
     BatchTooSmall {
         /// Samples of the batch.
         batch: usize,
@@ -77,7 +80,11 @@ pub enum PlanError {
     },
     /// The parts of the layout do not make up the ranks.
     #[error(
-        "{ranks} ranks cannot be cut into groups of {group} ({stages} stages x {tensor} tensor ranks): use {below} or {above} ranks"
+        "{} cannot be cut into groups of {group} ({} x {}): {}",
+        counted(*ranks, "rank", "ranks"),
+        counted(*stages, "stage", "stages"),
+        counted(*tensor, "tensor rank", "tensor ranks"),
+        nearest(*below, *above)
     )]
     RanksDoNotDivide {
         /// Ranks there are.
@@ -105,7 +112,9 @@ pub enum PlanError {
     },
     /// A table that cannot be divided by columns.
     #[error(
-        "table {table} has {columns} columns, too few for {ranks} ranks that divide columns: use {columns} ranks or fewer, or strategy.tables = \"row-wise\""
+        "table {table} has {}, too few for {ranks} ranks that divide columns: {}, or strategy.tables = \"row-wise\"",
+        counted(*columns, "column", "columns"),
+        at_most(*columns, "rank", "ranks")
     )]
     TooFewColumns {
         /// The table, from 0.
@@ -141,4 +150,24 @@ pub enum PlanError {
         /// The instruction.
         instruction: Instruction,
     },
+}
+
+/// So many of something.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// What to do where fewer than were asked for can be had.
+fn at_most(most: usize, one: &str, many: &str) -> String {
+    let or_fewer = if most == 1 { "" } else { " or fewer" };
+    format!("use {}{or_fewer}", counted(most, one, many))
+}
+
+/// What to do where these two numbers of ranks can be had, which are the same where none below can.
+fn nearest(below: usize, above: usize) -> String {
+    if below == above {
+        format!("use {}", counted(above, "rank", "ranks"))
+    } else {
+        format!("use {below} or {above} ranks")
+    }
 }

@@ -19,6 +19,7 @@
 pub mod attention;
 pub mod blocks;
 mod bottleneck;
+mod collectives;
 pub mod dense;
 mod devices;
 mod embeddings;

@@ -1,5 +1,6 @@
 //! A whole strategy, planned: partition, schedule, time, memory and traffic in one go.
 
+use crate::collectives::Replicas;
 use crate::sharding::{Forecast, OptimizerState, Precision, ShardLevel, Traffic, forecast, traffic, updating};
 use crate::simulate::{Costs, Link};
 use crate::{
@@ -141,13 +142,16 @@ impl Outlook {
         }
         let (micro_batches, recompute) = (sizes.len(), strategy.recompute);
         let again = (0..micro_batches).filter(|at| recompute.applies(*at, micro_batches)).count();
+        let (level, replicas, link) = (strategy.level, strategy.replicas, strategy.link);
+        let together = Replicas { count: replicas, level, micro_batches, again };
         let shares: Vec<_> = (0..strategy.ranks)
             .map(|rank| {
-                let own = (0..strategy.chunks).map(|chunk| schedule.stage(rank, chunk));
-                let layers =
-                    own.flat_map(|stage| &strategy.layers[partition.layers(stage)]).map(|layer| layer.parameters);
+                let own =
+                    (0..strategy.chunks).map(|chunk| &strategy.layers[partition.layers(schedule.stage(rank, chunk))]);
+                // Its stages exchange one after the other.
+                let exchange_us: f64 = own.clone().map(|stage| together.exchange_us(stage, link)).sum();
+                let layers = own.flatten().map(|layer| layer.parameters);
                 let (sum, largest) = layers.fold((0, 0), |(sum, largest): (u64, u64), n| (sum + n, largest.max(n)));
-                let (level, replicas) = (strategy.level, strategy.replicas);
                 let (optimizer, offload) = (strategy.optimizer, strategy.offload);
                 let held = forecast(level, replicas, sum, largest, Precision::F32, optimizer, offload);
                 // The chunks of a rank are added up and moved one after the other.
@@ -158,28 +162,26 @@ impl Outlook {
                 let sent = per_step(level, once, micro_batches as u64, again as u64);
                 let updated = if level >= ShardLevel::Optimizer { sum.div_ceil(replicas as u64) } else { sum };
                 let sent = if offload { sent.offloading(updated * Precision::F32.bytes()) } else { sent };
-                (held, sent, updated)
+                (held, sent, updated, exchange_us)
             })
             .collect();
-        let most = |of: fn(&(Forecast, Traffic, u64)) -> u64| shares.iter().map(of).max().unwrap_or(0) as f64;
+        let most = |of: fn(&(Forecast, Traffic, u64, f64)) -> f64| shares.iter().map(of).fold(0.0, f64::max);
+        let updated = most(|share| share.2 as f64);
+        let others = (strategy.ranks * strategy.copies()).saturating_sub(1) as u64;
         let costs = Costs {
             sends: Vec::new(),
             stages,
             sizes,
             recompute: strategy.recompute,
-            link: strategy.link,
-            reduce_us: strategy.tables_us
-                + if strategy.replicas > 1 {
-                    strategy.link.latency_us + most(|share| share.1.total()) / strategy.link.bytes_per_us
-                } else {
-                    0.0
-                },
-            step_us: most(|share| share.2) * strategy.update_us
+            link,
+            reduce_us: strategy.tables_us + most(|share| share.3),
+            // Before anybody moves, all ranks add up the loss: each part of that sum, too, goes to each other rank.
+            step_us: updated * strategy.update_us
+                + link.takes(2 * others, 0.0)
                 + if strategy.offload {
-                    // The gradient and the numbers come from the device, the numbers go back; nothing better is known of the
-                    // way between the two than the link between ranks.
-                    let bytes = 4.0 * most(|share| share.2);
-                    3.0 * (strategy.link.latency_us + bytes / strategy.link.bytes_per_us)
+                    // The gradient and the numbers of each stage come from the device, the numbers go back; nothing better is known of
+                    // the way between the two than the link between ranks.
+                    link.takes(3 * strategy.chunks as u64, 3.0 * 4.0 * updated)
                 } else {
                     0.0
                 },
@@ -224,7 +226,7 @@ impl Outlook {
         let ranks = shares
             .iter()
             .enumerate()
-            .map(|(rank, &(shares, reduction, _))| RankOutlook {
+            .map(|(rank, &(shares, reduction, ..))| RankOutlook {
                 shares: Forecast { transient: shares.transient + in_exchange(rank) + made_again(rank), ..shares },
                 activations: simulation.held[rank].peak(),
                 messages: messages(rank),

@@ -14,6 +14,7 @@ use recspeed_types::{Extent, Remedy};
 
 use crate::learnt::{Learnt, learnt, number};
 
+pub(crate) use look_ups::BYTES_PER_S;
 pub use look_ups::LookUps;
 
 /// Thousands of millions of operations a second of each rank, where nobody has measured them: what plans assume.

@@ -146,7 +146,7 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
         optimizer,
         offload: asked.offload,
         link: assumed.link,
-        update_us: assumed.speed.update_us(),
+        update_us: assumed.speed.update_us(optimizer),
         beside: of_tables as u64 * (NUMBER + optimizer.bytes()),
         tables_us: planned.map_or(0.0, |tables| tables.step_us(assumed.link)),
         needs: ProcessNeeds {

@@ -61,10 +61,16 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
             "Ranks spend {lost} of the step bringing together what each of the {} that share a layer makes.",
             strategy.tensor
         ),
-        Limit::Tables => {
-            format!("Ranks spend {lost} of the step sending each other rows of tables and their gradients.")
+        Limit::Tables | Limit::Reduction => {
+            let tables = found.limit == Limit::Tables;
+            let rows = "sending each other rows of tables and their gradients";
+            let what = if tables { rows } else { "exchanging gradients with the replicas" };
+            format!("Ranks spend {lost} of the step {what}.")
         }
-        Limit::Reduction => format!("Ranks spend {lost} of the step exchanging gradients with the replicas."),
+        Limit::Update => {
+            let host = if strategy.offload { " on the host, with the messages there and back," } else { "" };
+            format!("The optimizer's update{host} takes {lost} of the step.")
+        }
         Limit::Computation if alone => "One rank computes and waits for nobody.".to_owned(),
         Limit::Computation => {
             format!("The ranks compute; nothing else takes more than {lost} of the step.")
@@ -100,32 +106,26 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
             };
             format!("{limit} Try {}: {effect}.", change(remedy, strategy, outlook))
         }
-        // What else takes less is named by whoever knows the network.
-        None if matches!(found.limit, Limit::Memory { rank: None, .. }) && alone => {
-            format!("{limit} Nothing that was tried is enough.")
+        None => {
+            let left = match found.limit {
+                // What else takes less is named by whoever knows the network.
+                Limit::Memory { rank: None, .. } if alone => "Nothing that was tried is enough.",
+                Limit::Memory { .. } => "Use more ranks, smaller micro-batches or a smaller model.",
+                Limit::Computation => "More ranks or faster ones are what is left.",
+                Limit::Sharing => {
+                    "Wider layers, larger micro-batches, fewer ranks that share them or a faster link are what is left."
+                }
+                Limit::Tables => "Narrower rows, smaller batches or a faster link are what is left.",
+                Limit::Reduction => "Larger batches, fewer replicas or a faster link are what is left.",
+                Limit::Update => "Larger batches or plain gradient descent are what is left.",
+                // Only what was planned is known not to help.
+                Limit::Bubble | Limit::Imbalance { .. } | Limit::Messages => {
+                    "Nothing that was tried helps, fits and can be set: other schedules, more and fewer micro-batches, \
+                     borders equal in time, half the ranks. A larger batch may help."
+                }
+            };
+            format!("{limit} {left}")
         }
-        None if matches!(found.limit, Limit::Memory { .. }) => {
-            format!("{limit} Use more ranks, smaller micro-batches or a smaller model.")
-        }
-        None if matches!(found.limit, Limit::Computation) => {
-            format!("{limit} More ranks or faster ones are what is left.")
-        }
-        None if matches!(found.limit, Limit::Sharing) => {
-            format!(
-                "{limit} Wider layers, larger micro-batches, fewer ranks that share them or a faster link are what is left."
-            )
-        }
-        None if matches!(found.limit, Limit::Tables) => {
-            format!("{limit} Narrower rows, smaller batches or a faster link are what is left.")
-        }
-        None if matches!(found.limit, Limit::Reduction) => {
-            format!("{limit} Larger batches, fewer replicas or a faster link are what is left.")
-        }
-        // Only what was planned is known not to help.
-        None => format!(
-            "{limit} Nothing that was tried helps, fits and can be set: other schedules, more and fewer micro-batches, \
-             borders equal in time, half the ranks. A larger batch may help."
-        ),
     }
 }
 
@@ -149,6 +149,8 @@ fn change(remedy: &Remedy, strategy: &Strategy, outlook: &Outlook) -> String {
         Change::Ranks(ranks) if *ranks == 1 => "1 rank".to_owned(),
         Change::Ranks(ranks) => format!("{ranks} ranks"),
         Change::Batch(batch) => format!("batches of {batch}"),
+        Change::Offload(true) => "the optimizer's state on the host".to_owned(),
+        Change::Offload(false) => "the optimizer's state on the ranks themselves".to_owned(),
     }
 }
 

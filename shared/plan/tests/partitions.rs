@@ -90,6 +90,8 @@ fn what_cannot_be_is_refused_with_what_can() {
     let refused = |stages, balance: &Balance| Partition::new(&three, stages, balance).expect_err("refused");
     let error = refused(4, &Balance::Parameters);
     assert!(error.to_string().contains("use 3 stages or fewer"), "{error}");
+    let error = Partition::new(&layers(&[1]), 2, &Balance::Parameters).expect_err("refused");
+    assert_eq!(error.to_string(), "2 stages need at least 2 layers, and the model has 1: use 1 stage");
     assert_eq!(refused(0, &Balance::Parameters), PlanError::Zero { what: "strategy.stages" });
     assert!(refused(2, &Balance::ByHand(vec![1, 1])).to_string().contains("must add up to 3"));
     assert!(refused(3, &Balance::ByHand(vec![1, 2])).to_string().contains("one number for each stage"));

@@ -107,7 +107,13 @@ fn traffic_is_twice_the_parameters_and_thrice_for_sharded_ones() {
 fn ranks_that_do_not_divide_are_refused_with_the_nearest_that_do() {
     let error = Layout::new(7, 2, 2).expect_err("refused");
     assert!(matches!(error, PlanError::RanksDoNotDivide { below: 4, above: 8, .. }), "{error}");
+    let told = "7 ranks cannot be cut into groups of 4 (2 stages x 2 tensor ranks): use 4 or 8 ranks";
+    assert_eq!(error.to_string(), told);
     let error = Layout::new(3, 4, 1).expect_err("refused");
     assert!(matches!(error, PlanError::RanksDoNotDivide { below: 4, above: 4, .. }), "{error}");
+    let told = "3 ranks cannot be cut into groups of 4 (4 stages x 1 tensor rank): use 4 ranks";
+    assert_eq!(error.to_string(), told, "where no number below can be had, one is named");
+    let told = "1 rank cannot be cut into groups of 2 (1 stage x 2 tensor ranks): use 2 ranks";
+    assert_eq!(Layout::new(1, 1, 2).expect_err("refused").to_string(), told);
     assert_eq!(Layout::new(4, 0, 1).expect_err("refused"), PlanError::Zero { what: "strategy.stages" });
 }

@@ -106,7 +106,12 @@ fn too_few_columns_are_refused_with_the_number_that_works() {
     let tables = [TableShape::whole(9, 8), TableShape::whole(9, 1)];
     let error = TablePlacement::new(&tables, 2, TableSharding::ColumnWise).expect_err("one column");
     assert_eq!(error, PlanError::TooFewColumns { table: 1, columns: 1, ranks: 2 });
-    assert!(error.to_string().contains("use 1 ranks or fewer, or strategy.tables = \"row-wise\""), "{error}");
+    let told =
+        "table 1 has 1 column, too few for 2 ranks that divide columns: use 1 rank, or strategy.tables = \"row-wise\"";
+    assert_eq!(error.to_string(), told);
+    let error = TablePlacement::new(&tables[..1], 9, TableSharding::ColumnWise).expect_err("eight columns");
+    assert!(error.to_string().contains("has 8 columns, too few for 9 ranks"), "{error}");
+    assert!(error.to_string().contains("use 8 ranks or fewer, or strategy.tables = \"row-wise\""), "{error}");
     assert!(TablePlacement::new(&tables, 1, TableSharding::ColumnWise).is_ok());
     let error = TablePlacement::new(&tables, 0, TableSharding::RowWise).expect_err("no rank");
     assert_eq!(error, PlanError::Zero { what: "strategy.ranks" });

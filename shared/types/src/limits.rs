@@ -54,6 +54,8 @@ pub const MAX_BAD_LINES_SHOWN: usize = 20;
 pub const MAX_THREADS: u32 = 1024;
 /// Ranks that a training may be divided among.
 pub const MAX_RANKS: u32 = 64;
+/// Ranks that may be planned without a run: no process has to stand for them.
+pub const MAX_PLANNED_RANKS: u32 = 4096;
 /// Micro-batches of one replica's share of a batch.
 pub const MAX_MICRO_BATCHES: u32 = 1024;
 /// Stages that one rank may hold.

@@ -2,12 +2,16 @@
 
 use proptest::prelude::*;
 use recspeed_types::ExperimentSpec;
+use recspeed_types::limits::MAX_PLANNED_RANKS;
 
 /// A spec of the four-layer network with these assignments.
-fn resolved(assignments: &[String]) -> Result<(), String> {
+fn spec(assignments: &[String]) -> Result<ExperimentSpec, String> {
     let network = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"mlp\"\n[training]\nbatch_size = 256\n";
-    let spec = ExperimentSpec::from_toml_with(network, assignments).map_err(|errors| errors.to_string())?;
-    spec.resolve().map(|_| ()).map_err(|errors| errors.to_string())
+    ExperimentSpec::from_toml_with(network, assignments).map_err(|errors| errors.to_string())
+}
+
+fn resolved(assignments: &[String]) -> Result<(), String> {
+    spec(assignments)?.resolve().map(|_| ()).map_err(|errors| errors.to_string())
 }
 
 fn assignments(words: &str) -> Vec<String> {
@@ -74,4 +78,19 @@ fn no_ranks_or_stages_are_refused_and_not_divided_by() {
         let message = resolved(&assignments(given)).expect_err(given);
         assert!(message.contains(path), "{given}: {message}");
     }
+}
+
+#[test]
+fn more_ranks_than_a_run_can_have_resolve_to_be_planned_and_no_more_than_that() {
+    let to_plan = |given: &str| {
+        let planned = spec(&assignments(given))?.resolve_to_plan(MAX_PLANNED_RANKS);
+        planned.map(|spec| spec.strategy.ranks).map_err(|errors| errors.to_string())
+    };
+    for (given, ranks) in [("kind=zero ranks=256 stage=3", 256), ("kind=hybrid ranks=128 stages=2", 128)] {
+        let message = resolved(&assignments(given)).expect_err(given);
+        assert!(message.contains("allowed: ") && message.contains("to 64"), "{given}: {message}");
+        assert_eq!(to_plan(given), Ok(ranks), "{given}");
+    }
+    let message = to_plan("kind=zero ranks=4097").expect_err("too many");
+    assert!(message.contains("strategy.ranks") && message.contains("to 4096"), "{message}");
 }

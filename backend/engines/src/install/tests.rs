@@ -19,7 +19,7 @@ fn python_with(folder: &Path, before: &str, pip: &str) -> PathBuf {
 
 /// Makes an environment and installs a package into it; its Python.
 fn installed(into: &Path, options: &InstallOptions, stop: &dyn Fn() -> bool) -> Result<PathBuf, EngineError> {
-    let installation = Installation::begin(("pytorch", into, 1), options, stop)?;
+    let installation = Installation::begin(("pytorch", into, Room::whole(1)), options, stop)?;
     installation.environment(&mut |_| {})?;
     installation.packages("numpy==1\n", &mut |_| {})?;
     Ok(python_of(into))
@@ -135,7 +135,13 @@ impl Bench {
     }
 
     fn install(&mut self) -> Result<Record, EngineError> {
-        let options = InstallOptions { python: Some(self.path("python")), needed_bytes: Some(1), extra_index: None };
+        self.install_whole_of(1)
+    }
+
+    /// The same where somebody says how many bytes the whole engine takes.
+    fn install_whole_of(&mut self, bytes: u64) -> Result<Record, EngineError> {
+        let python = Some(self.path("python"));
+        let options = InstallOptions { python, needed_bytes: Some(bytes), extra_index: None };
         let reference = crate::find(EngineKind::Pytorch).expect("an entry");
         self.told.clear();
         self.engines.install(reference, &options, &|| false, &mut |step| self.told.push(step))
@@ -187,6 +193,47 @@ fn what_is_damaged_is_not_ready_and_the_command_that_a_check_names_mends_it() {
         assert!(bench.said("installing again: torch==2.9.0"), "{what}: {:?}", bench.told);
         assert_eq!((bench.check(), bench.asked()), (Ok(()), (1, 2 + nth)), "{what}");
     }
+}
+
+/// More than any disk has.
+const TOO_LARGE: u64 = 1 << 50;
+
+#[test]
+fn mending_a_file_asks_for_the_room_of_its_package_and_not_of_the_engine() {
+    let mut bench = Bench::new();
+    bench.install().expect("it installs");
+    fs::remove_file(bench.site().join("torch/nn.py")).expect("it was there");
+    let (pytorch, others) = (crate::find(EngineKind::Pytorch), crate::find(EngineKind::Tensorflow));
+    let both = [pytorch.expect("an entry"), others.expect("an entry")];
+    let options = InstallOptions { needed_bytes: Some(TOO_LARGE), ..InstallOptions::default() };
+    let together = bench.engines.room_for(&both, false, &options).expect_err("the other one is too large").to_string();
+    assert!(together.contains("each alone needs: pytorch 2 MB, tensorflow "), "{together}");
+    bench.install_whole_of(TOO_LARGE).expect("a file is not as large as all");
+    assert_eq!((bench.check(), bench.asked()), (Ok(()), (1, 2)));
+    // Nobody knows how large a package is whose list is gone.
+    fs::remove_file(bench.site().join("torch-2.9.0.dist-info/RECORD")).expect("it was there");
+    let error = bench.install_whole_of(TOO_LARGE).expect_err("no disk is as large");
+    assert!(matches!(error, EngineError::DiskTooSmall { .. }), "{error}");
+    assert_eq!(bench.asked(), (1, 2), "nothing was begun");
+    bench.install().expect("it is mended");
+    assert_eq!(bench.check(), Ok(()));
+}
+
+#[test]
+fn an_environment_that_is_made_anew_after_its_mending_has_the_room_of_all_or_stays() {
+    let mut bench = Bench::new();
+    bench.install().expect("it installs");
+    fs::remove_file(bench.site().join("torch/nn.py")).expect("it was there");
+    // It does not start even so.
+    let versions = fs::read(bench.path("versions")).expect("a file");
+    fs::remove_file(bench.path("versions")).expect("it was there");
+    let error = bench.install_whole_of(TOO_LARGE).expect_err("no disk is as large");
+    assert!(matches!(error, EngineError::DiskTooSmall { .. }), "{error}");
+    assert_eq!(bench.asked(), (1, 2), "what was mended is not removed");
+    let State::Unmended(Mending { failed, .. }) = bench.engines.state(EngineKind::Pytorch) else { panic!("no note") };
+    assert!(failed.contains("make room"), "{failed}");
+    fs::write(bench.path("versions"), versions).expect("room");
+    assert_eq!(bench.check(), Ok(()), "it starts again, and is taken back");
 }
 
 #[test]

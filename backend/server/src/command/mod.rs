@@ -14,6 +14,7 @@ mod figures;
 mod importance;
 mod kept;
 mod models;
+mod once;
 mod output;
 mod plan;
 mod recommenders;

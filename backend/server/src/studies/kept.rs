@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use recspeed_types::api::StudyAttempt;
 use serde::de::DeserializeOwned;
 
-use crate::whole_file;
+use crate::alone::{self, Alone};
+use crate::{home, whole_file};
 
 /// A kept file that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +36,7 @@ pub(super) struct Kept {
 impl Kept {
     /// Below the lab's folder.
     pub(super) fn below(home: &Path) -> Self {
-        Self { folder: home.join("studies") }
+        Self { folder: home::studies(home) }
     }
 
     /// The last report; `None` where it was never made here.
@@ -43,8 +44,22 @@ impl Kept {
         read(self.folder.join(format!("{name}.json")))
     }
 
-    /// Takes a report's place.
-    pub(super) fn put_report(&self, name: &str, text: &[u8]) -> io::Result<()> {
+    /// What the file of the last report holds, whatever that is; `None` where nothing can be read there.
+    pub(super) fn held(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.folder.join(format!("{name}.json"))).ok()
+    }
+
+    /// Takes a report's place, which held `before` when its study began. Where it holds something else by now the study
+    /// has kept its report by itself, and others may have put rows into that, or theirs in its place: then nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// What the system says, or who holds the lock of the report for too long.
+    pub(super) fn put_report(&self, name: &str, text: &[u8], before: Option<&[u8]>) -> io::Result<()> {
+        let _alone = Alone::wait(&home::report_lock(&self.folder, name), alone::PATIENCE)?;
+        if self.held(name).as_deref() != before {
+            return Ok(());
+        }
         self.write(&format!("{name}.json"), text)
     }
 
@@ -94,8 +109,32 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let kept = Kept::below(home.path());
         fs::create_dir_all(home.path().join("studies/mixed.json.new")).expect("a folder");
-        kept.put_report("mixed", b"[1]").expect("nothing in its way");
+        kept.put_report("mixed", b"[1]", None).expect("nothing in its way");
         assert_eq!(kept.report::<Vec<u32>>("mixed").expect("readable"), Some(vec![1]));
         assert_eq!(fs::read_dir(home.path().join("studies")).expect("a folder").count(), 2, "nothing stays beside it");
+    }
+
+    /// A study keeps its report by itself before its server has read it.
+    #[test]
+    fn what_others_have_put_into_a_report_since_its_study_kept_it_stays() {
+        let home = tempfile::tempdir().expect("a folder");
+        let kept = Kept::below(home.path());
+        kept.put_report("mixed", b"[0]", None).expect("room");
+        let before = kept.held("mixed");
+        // Nobody has written since: a program that only prints its report.
+        kept.put_report("mixed", b"[1]", before.as_deref()).expect("room");
+        assert_eq!(kept.held("mixed").as_deref(), Some(&b"[1]"[..]));
+        let before = kept.held("mixed");
+        // The study keeps its report, and another command puts a row into that.
+        for text in ["[2]", "[2, 3]"] {
+            fs::write(home.path().join("studies/mixed.json"), text).expect("written");
+        }
+        kept.put_report("mixed", b"[2]", before.as_deref()).expect("nothing to do");
+        assert_eq!(kept.report::<Vec<u32>>("mixed").expect("readable"), Some(vec![2, 3]));
+        // The first report of all.
+        fs::write(home.path().join("studies/methods.json"), "[4]").expect("written");
+        kept.put_report("methods", b"[5]", None).expect("nothing to do");
+        assert_eq!(kept.report::<Vec<u32>>("methods").expect("readable"), Some(vec![4]));
+        assert_eq!(fs::read_dir(home.path().join("studies")).expect("a folder").count(), 2, "no lock stays");
     }
 }

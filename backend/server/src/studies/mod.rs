@@ -202,6 +202,7 @@ impl Studies {
         let own = std::process::id().to_string();
         let arguments = ["study", name, "--json", "--home", &home, "--worker", &worker, "--parent", &own];
         let arguments = arguments.map(str::to_owned);
+        let before = kept.held(name);
         let hear = |said: &Said| {
             self.change(|attempt| {
                 attempt.progress = said.progress();
@@ -214,10 +215,16 @@ impl Studies {
             End::Failed(cause) => failed(cause),
             End::Report(text) => match serde_json::from_slice::<StudyReport>(&text) {
                 Err(error) => failed(format!("The study wrote a report that cannot be read ({error}).")),
-                Ok(_) => match kept.put_report(name, &text) {
-                    Ok(()) => (StudyStatus::Finished, None),
-                    Err(error) => failed(format!("Its report cannot be kept ({error}).")),
-                },
+                Ok(_) => {
+                    let kept = kept.clone();
+                    // Whoever keeps a report at the same moment is waited for.
+                    let put = move || kept.put_report(name, &text, before.as_deref());
+                    let put = tokio::task::spawn_blocking(put).await;
+                    match put.map_err(std::io::Error::from).flatten() {
+                        Ok(()) => (StudyStatus::Finished, None),
+                        Err(error) => failed(format!("Its report cannot be kept ({error}).")),
+                    }
+                }
             },
         }
     }

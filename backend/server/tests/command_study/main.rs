@@ -2,5 +2,6 @@
 
 mod bench;
 mod endings;
+mod parts;
 mod stopped;
 mod whole;

@@ -11,6 +11,7 @@ mod launch;
 mod log;
 mod mail;
 mod note;
+mod pending;
 mod processes;
 mod rank;
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl Processes {
 
     /// Each rank watches itself; together they may need too much all the same.
     fn check_memory(&self) -> Result<(), RunFailure> {
-        let held = (0..self.ranks).filter_map(|rank| self.notes.pid(rank)).map(|pid| machine::memory_of(pid).now).sum();
+        let held = machine::memory_together((0..self.ranks).filter_map(|rank| self.notes.pid(rank)));
         match self.memory_limit {
             Some(limit) if held > limit => Err(watch::out_of_memory(held, limit)),
             _ => Ok(()),

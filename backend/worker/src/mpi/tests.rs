@@ -1,5 +1,6 @@
 //! What holds for ranks that are tasks holds for ranks that are processes, for strategies of every kind.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,10 +32,22 @@ struct Ended {
 
 /// Starts this very test program as ranks, each of which runs one test that is ignored otherwise.
 fn started(ranks: usize, test: &str) -> Option<Ended> {
-    started_with(ranks, test, "")
+    started_with(ranks, test, "", &[])
 }
 
-fn started_with(ranks: usize, test: &str, told: &str) -> Option<Ended> {
+/// Settings of Open MPI with which a long message comes in stretches, at each of which its sender has a part. Where the receiver may read
+/// the sender's memory it comes without the sender's help.
+const IN_STRETCHES: [(&str, &str); 3] = [
+    ("OMPI_MCA_pml", "ob1"),
+    ("OMPI_MCA_btl_vader_single_copy_mechanism", "none"),
+    ("OMPI_MCA_btl_sm_single_copy_mechanism", "none"),
+];
+
+/// Numbers of a long message, 12 MB.
+const LONG: usize = 3_000_000;
+
+/// `settings`: more for the environment.
+fn started_with(ranks: usize, test: &str, told: &str, settings: &[(&str, &str)]) -> Option<Ended> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("mpirun");
     command.args(["-n", &ranks.to_string(), "--oversubscribe", "--bind-to", "none"]);
@@ -46,7 +59,7 @@ fn started_with(ranks: usize, test: &str, told: &str) -> Option<Ended> {
         "--test-threads=1",
     ]);
     command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
-    command.env(TOLD, told).env(FOLDER, folder.path());
+    command.env(TOLD, told).env(FOLDER, folder.path()).envs(settings.iter().copied());
     match command.output() {
         Ok(output) => {
             let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
@@ -54,6 +67,8 @@ fn started_with(ranks: usize, test: &str, told: &str) -> Option<Ended> {
             Some(Ended { success: output.status.success(), said: format!("{out}\n{err}"), left: left.collect() })
         }
         Err(error) => {
+            // `make mpi-test` sets it once it has seen to it that MPI is there.
+            assert!(std::env::var_os("RECSPEED_EXPECT_MPI").is_none(), "mpirun cannot be started: {error}");
             eprintln!("skipped: mpirun cannot be started ({error})");
             None
         }
@@ -62,8 +77,13 @@ fn started_with(ranks: usize, test: &str, told: &str) -> Option<Ended> {
 
 /// Leaves a file that says how far this rank came, for whoever started it.
 fn leave(rank: usize, words: &str) {
+    std::fs::write(left_by(rank), words).unwrap();
+}
+
+/// The file that a rank leaves.
+fn left_by(rank: usize) -> PathBuf {
     let folder = std::env::var(FOLDER).expect("the test that starts the ranks names a folder");
-    std::fs::write(std::path::Path::new(&folder).join(rank.to_string()), words).unwrap();
+    PathBuf::from(folder).join(rank.to_string())
 }
 
 /// What a rank leaves that came to the end of its test.
@@ -71,7 +91,11 @@ const DONE: &str = "done";
 
 /// Every rank came to the end of its test. That nobody failed is not enough: a test of another name fails nowhere.
 fn all_come_to_the_end(ranks: usize, test: &str) {
-    if let Some(Ended { success, said, left }) = started(ranks, test) {
+    all_come_to_the_end_with(ranks, test, &[]);
+}
+
+fn all_come_to_the_end_with(ranks: usize, test: &str, settings: &[(&str, &str)]) {
+    if let Some(Ended { success, said, left }) = started_with(ranks, test, "", settings) {
         assert!(success, "{said}");
         assert_eq!(left, vec![Some(DONE.to_owned()); ranks], "{said}");
     }
@@ -150,7 +174,7 @@ fn alive(test: &str) -> usize {
 fn a_rank_that_is_killed_in_the_middle_of_a_fetch_of_rows_is_named_and_ends_the_others() {
     for moment in dying::MOMENTS {
         let begun = Instant::now();
-        let ended = started_with(dying::RANKS, KILLED, &moment.to_string());
+        let ended = started_with(dying::RANKS, KILLED, &moment.to_string(), &[]);
         let Some(Ended { success, said, left }) = ended else { return };
         assert!(!success, "before message {moment}: {said}");
         assert!(begun.elapsed() < Duration::from_secs(20), "before message {moment}: {:?}", begun.elapsed());
@@ -188,12 +212,110 @@ fn a_rank_crosses() {
     let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
     let (own, other) = (communicator.rank(), 1 - communicator.rank());
     for round in 0..5 {
-        let numbers = vec![own as f32 + round as f32; 3_000_000];
+        let numbers = vec![own as f32 + round as f32; LONG];
         // Both send first: nobody may wait for the other to receive.
         at_once(communicator.send(other, Tag::new("gradient", round), &numbers)).unwrap();
         let theirs = at_once(communicator.recv::<f32>(other, Tag::new("gradient", round))).unwrap();
-        assert_eq!(theirs, vec![other as f32 + round as f32; 3_000_000]);
+        assert_eq!(theirs, vec![other as f32 + round as f32; LONG]);
     }
     leave(own, DONE);
+    world.part(Duration::from_secs(5));
+}
+
+const STALLS: &str = "mpi::tests::a_rank_stalls_while_its_message_is_coming";
+
+#[test]
+fn a_rank_that_stalls_while_its_message_is_coming_is_named_within_the_deadline_and_nobody_is_left() {
+    let begun = Instant::now();
+    let Some(Ended { success, said, left }) = started_with(3, STALLS, "", &IN_STRETCHES) else { return };
+    assert!(!success, "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    for rank in [0, 2] {
+        let error = left[rank].as_deref().unwrap_or_else(|| panic!("rank {rank} leaves nothing: {said}"));
+        let named = format!("rank {rank} waits for rank 1 (activation 1) for more than 2 s");
+        assert!(error.starts_with(&named), "{error}\n{said}");
+    }
+    assert_eq!(left[1], None, "{said}");
+    while alive(STALLS) > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "a process is left");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+#[ignore = "one of several processes that mpirun starts"]
+fn a_rank_stalls_while_its_message_is_coming() {
+    let world = World::join().expect("this process joins once");
+    let communicator = Communicator::new(world.seat(Duration::from_secs(2), Arc::new(|| 0)));
+    let tag = Tag::new("activation", 1);
+    if world.rank() == 1 {
+        let numbers = vec![1.0_f32; LONG];
+        for to in [0, 2] {
+            at_once(communicator.send(to, tag, &numbers)).unwrap();
+        }
+        // From here on it is busy with something else, and calls nobody. The end of the others ends it.
+        std::thread::sleep(Duration::from_mins(2));
+        std::process::exit(1);
+    }
+    let error = at_once(communicator.recv::<f32>(1, tag)).expect_err("it cannot come whole");
+    leave(world.rank(), &error.to_string());
+    // Whoever goes first ends all: the other one has its word, too.
+    let begun = Instant::now();
+    while !left_by(2 - world.rank()).exists() && begun.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::process::exit(1);
+}
+
+#[test]
+fn what_a_rank_has_sent_goes_on_while_it_computes() {
+    all_come_to_the_end_with(2, "mpi::tests::a_rank_computes_while_its_message_is_coming", &IN_STRETCHES);
+}
+
+#[test]
+#[ignore = "one of several processes that mpirun starts"]
+fn a_rank_computes_while_its_message_is_coming() {
+    let world = World::join().expect("this process joins once");
+    let communicator = Communicator::new(world.seat(Duration::from_secs(20), Arc::new(|| 0)));
+    let tag = Tag::new("activation", 1);
+    if world.rank() == 1 {
+        at_once(communicator.send(0, tag, &vec![1.0_f32; LONG])).unwrap();
+        let begun = Instant::now();
+        // Layers of a millisecond each, between which nothing is sent or waited for.
+        while !left_by(0).exists() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it does not come");
+            std::thread::sleep(Duration::from_millis(1));
+            communicator.progress();
+        }
+    } else {
+        let numbers = at_once(communicator.recv::<f32>(1, tag)).unwrap();
+        assert!(numbers == vec![1.0; LONG], "{} other numbers", numbers.len());
+    }
+    leave(world.rank(), DONE);
+    world.part(Duration::from_secs(5));
+}
+
+#[test]
+fn short_messages_do_not_overtake_a_long_one_of_the_same_sender() {
+    all_come_to_the_end_with(2, "mpi::tests::a_rank_sends_short_ones_behind_a_long_one", &IN_STRETCHES);
+}
+
+#[test]
+#[ignore = "one of several processes that mpirun starts"]
+fn a_rank_sends_short_ones_behind_a_long_one() {
+    let world = World::join().expect("this process joins once");
+    let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
+    // All with one tag: only their order tells them apart.
+    let (tag, lengths) = (Tag::new("gradient", 1), [LONG, 1, 2, LONG + 1, 3]);
+    for (round, length) in lengths.into_iter().enumerate() {
+        if world.rank() == 1 {
+            at_once(communicator.send(0, tag, &vec![round as f32; length])).unwrap();
+        } else {
+            let numbers = at_once(communicator.recv::<f32>(1, tag)).unwrap();
+            assert!(numbers == vec![round as f32; length], "message {round}: {} numbers", numbers.len());
+        }
+    }
+    at_once(communicator.barrier()).unwrap();
+    leave(world.rank(), DONE);
     world.part(Duration::from_secs(5));
 }

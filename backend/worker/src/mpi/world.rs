@@ -2,22 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mpi::environment::Universe;
-use mpi::point_to_point::{Destination as _, MatchedReceiveVec as _, Source as _};
-use mpi::request::{Request, StaticScope};
+use mpi::point_to_point::Source as _;
 use mpi::topology::{Communicator as _, SimpleCommunicator};
 use recspeed_parallel::{CommError, LEISURE, Message, Operation, Tag, Transport, Waiting};
 
 use super::mail::{Arrived, labelled, pieces};
-
-/// MPI's own tag of a piece that others follow, and of the last one.
-const MORE: i32 = 1;
-const LAST: i32 = 0;
+use super::pending::{Receiving, Sending};
 
 /// Bytes of a piece: what MPI can count, with room.
 const PIECE: usize = 1 << 30;
@@ -27,67 +22,25 @@ const PIECE: usize = 1 << 30;
 const EAGER: Duration = Duration::from_micros(30);
 const NAP: Duration = Duration::from_micros(50);
 
+/// A long message comes a stretch at each look of both ends: for so long after the last piece whoever waits for one that is coming
+/// keeps its core too.
+const CROSSING: Duration = Duration::from_millis(10);
+
 /// Whoever has not looked for longer than this was stopped itself, and says nothing against others for that.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
-
-/// A piece that MPI has been given, with the bytes that it may still read.
-struct Sending {
-    request: ManuallyDrop<Option<Request<'static, [u8], StaticScope>>>,
-    /// The pieces of a message share its bytes.
-    bytes: ManuallyDrop<Rc<Vec<u8>>>,
-}
-
-impl Sending {
-    #[expect(
-        unsafe_code,
-        reason = "MPI reads the bytes after the call has returned; they stay until it says that it has"
-    )]
-    fn start(
-        world: &impl mpi::topology::Communicator,
-        to: usize,
-        bytes: &Rc<Vec<u8>>,
-        piece: &[u8],
-        last: bool,
-    ) -> Self {
-        let start = piece.as_ptr() as usize - bytes.as_ptr() as usize;
-        let bytes = bytes.clone();
-        let piece: *const [u8] = &raw const bytes[start..start + piece.len()];
-        // SAFETY: `bytes` is never changed, and is given back only by `Drop` once the request has ended; where that has
-        // not happened, it is leaked.
-        let piece: &'static [u8] = unsafe { &*piece };
-        let request = world.process_at_rank(to as i32).immediate_send_with_tag(
-            StaticScope,
-            piece,
-            if last { LAST } else { MORE },
-        );
-        Self { request: ManuallyDrop::new(Some(request)), bytes: ManuallyDrop::new(bytes) }
-    }
-
-    /// Whether MPI still needs the bytes.
-    fn goes_on(&mut self) -> bool {
-        match self.request.take().map(Request::test) {
-            Some(Err(request)) => {
-                *self.request = Some(request);
-                true
-            }
-            Some(Ok(_)) | None => false,
-        }
-    }
-}
-
-impl Drop for Sending {
-    #[expect(unsafe_code, reason = "bytes that MPI may still read are leaked, and its request with them")]
-    fn drop(&mut self) {
-        if self.request.is_none() {
-            // SAFETY: this is the only place that drops it.
-            unsafe { ManuallyDrop::drop(&mut self.bytes) }
-        }
-    }
-}
 
 struct Traffic {
     arrived: Arrived,
     sending: VecDeque<Sending>,
+    /// In the order in which they were announced, which for each sender is that in which they were sent.
+    receiving: VecDeque<Receiving>,
+}
+
+impl Traffic {
+    /// Whether MPI works on nothing.
+    fn is_done(&self) -> bool {
+        self.sending.is_empty() && self.receiving.is_empty()
+    }
 }
 
 /// One rank's membership. MPI ends with the last of it.
@@ -108,7 +61,7 @@ impl World {
     /// Joins with pieces of another length: all ranks with the same.
     pub(crate) fn join_with(piece: usize) -> Option<Rc<Self>> {
         let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Funneled)?;
-        let traffic = Traffic { arrived: Arrived::default(), sending: VecDeque::new() };
+        let traffic = Traffic { arrived: Arrived::default(), sending: VecDeque::new(), receiving: VecDeque::new() };
         let (rank, ranks) = (universe.world().rank() as usize, universe.world().size() as usize);
         let (universe, traffic) = (RefCell::new(Some(universe)), RefCell::new(traffic));
         Some(Rc::new(Self { universe, traffic, piece, rank, ranks }))
@@ -136,35 +89,53 @@ impl World {
         }
     }
 
-    /// Lets MPI work, and takes in what has come; whether anything has.
+    /// Lets MPI work, and takes in what has come; whether anything has. Waits for nothing: what is coming may never come whole.
     fn progress(&self) -> bool {
         let mut traffic = self.traffic.borrow_mut();
-        let Traffic { arrived, sending } = &mut *traffic;
+        let Traffic { arrived, sending, receiving } = &mut *traffic;
         sending.retain_mut(Sending::goes_on);
         let world = SimpleCommunicator::world();
-        let mut moved = false;
-        while let Some((message, status)) = world.any_process().immediate_matched_probe() {
-            let (piece, status) = (message, status).matched_receive_vec::<u8>();
-            arrived.piece(status.source_rank() as usize, piece, status.tag() == LAST);
-            moved = true;
+        while let Some((announced, status)) = world.any_process().immediate_matched_probe() {
+            receiving.push_back(Receiving::start(announced, &status));
         }
+        let mut moved = false;
+        // Senders of whom an earlier piece is still coming: a later one, though it is there, waits for it.
+        let mut behind = Vec::new();
+        receiving.retain_mut(|piece| {
+            let from = piece.sender();
+            if !behind.contains(&from)
+                && let Some(bytes) = piece.take()
+            {
+                arrived.piece(from, bytes, piece.is_last());
+                moved = true;
+                return false;
+            }
+            behind.push(from);
+            true
+        });
         moved
     }
 
     /// Waits for a message; `None` when it has not come in time.
     fn receive(&self, from: usize, tag: Tag, timeout: Option<Duration>) -> Option<Message> {
         let (mut looked, mut waited) = (Instant::now(), Duration::ZERO);
+        // Since anything came.
+        let mut still = Duration::ZERO;
         loop {
             let moved = self.progress();
             if let Some(message) = self.traffic.borrow_mut().arrived.take(from, tag) {
                 return Some(message);
             }
-            waited += looked.elapsed().min(LONGEST_LOOK);
+            let since = looked.elapsed().min(LONGEST_LOOK);
+            waited += since;
+            still = if moved { Duration::ZERO } else { still + since };
             looked = Instant::now();
             if timeout.is_some_and(|timeout| waited > timeout) {
                 return None;
             }
-            if moved || waited < EAGER {
+            let is_crossing = !self.traffic.borrow().receiving.is_empty();
+            let eager = if is_crossing { CROSSING } else { EAGER };
+            if still < eager {
                 std::hint::spin_loop();
             } else {
                 std::thread::sleep(NAP);
@@ -182,7 +153,7 @@ impl World {
             (1..self.ranks()).for_each(|rank| self.send(rank, over, &[]));
         }
         let begun = Instant::now();
-        while !self.traffic.borrow().sending.is_empty() && begun.elapsed() < patience {
+        while !self.traffic.borrow().is_done() && begun.elapsed() < patience {
             self.progress();
             std::thread::sleep(NAP);
         }
@@ -247,6 +218,10 @@ impl Transport for Seat {
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
         self.wait(from, tag, self.timeout.saturating_mul(LEISURE), last)
+    }
+
+    fn progress(&self) {
+        self.world.progress();
     }
 
     fn now_us(&self) -> u64 {

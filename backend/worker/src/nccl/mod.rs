@@ -22,7 +22,10 @@ use cudarc::nccl::Id;
 use recspeed_parallel::{AnyTransport, CommError, Message, Operation, Tag, Transport};
 
 pub(crate) use alone::print;
-use lane::Lane;
+use lane::{Lane, of_nccl};
+
+/// Whether this build has it.
+pub(crate) const BUILT: bool = true;
 
 /// GPUs of this machine; 0 where there are none, or no driver.
 pub(crate) fn gpus() -> usize {
@@ -36,15 +39,35 @@ pub(crate) fn gpus() -> usize {
 pub(crate) struct Ways(Arc<[Id]>);
 
 impl Ways {
-    /// `None` where there are fewer GPUs than ranks, of which NCCL wants one for each, or NCCL's library is not there.
-    pub(crate) fn among(ranks: usize) -> Option<Self> {
-        if ranks < 2 || gpus() < ranks {
-            return None;
+    /// Names for the ways among at least two ranks.
+    ///
+    /// # Errors
+    /// Why there are none: fewer GPUs than ranks, of which NCCL wants one for each; or NCCL's library is not there, or gives no names.
+    pub(crate) fn among(ranks: usize) -> Result<Self, String> {
+        let gpus = gpus();
+        if gpus < ranks {
+            return Err(format!("NCCL wants a GPU for each of {ranks} ranks, and this machine has {gpus} by CUDA"));
         }
-        let name = |_| std::panic::catch_unwind(Id::new).ok()?.ok();
-        let names: Option<Vec<Id>> = (0..ranks * ranks).map(name).collect();
-        names.map(|names| Self(names.into()))
+        let name = |_| match std::panic::catch_unwind(Id::new) {
+            Ok(named) => named.map_err(of_nccl),
+            // Libraries that cannot be loaded are a panic of `cudarc`.
+            Err(_) => {
+                Err("NCCL's library cannot be loaded; it is looked for as libnccl.so in LD_LIBRARY_PATH".to_owned())
+            }
+        };
+        let names = (0..ranks * (ranks - 1)).map(name).collect::<Result<Vec<Id>, String>>()?;
+        Ok(Self(names.into()))
     }
+
+    /// The name of the way from one rank to another.
+    fn name(&self, ranks: usize, from: usize, to: usize) -> Id {
+        self.0[place(ranks, from, to)]
+    }
+}
+
+/// Where that name is: each rank has one to each other, and none to itself.
+fn place(ranks: usize, from: usize, to: usize) -> usize {
+    from * (ranks - 1) + to - usize::from(to > from)
 }
 
 /// These ranks' transport: by NCCL where there are ways, else the mail.
@@ -77,7 +100,7 @@ impl<T: Transport> Nccl<T> {
                     continue;
                 }
                 let (peer, direction) = if rank == from { (to, TO) } else { (from, FROM) };
-                let way = ways.0[from * ranks + to];
+                let way = ways.name(ranks, from, to);
                 ends[peer][direction] = Some(Lane::open(&context, rank == from, way, timeout)?);
             }
             let both = |[to, from]: [Option<Lane>; 2]| Some([RefCell::new(to?), RefCell::new(from?)]);
@@ -128,6 +151,10 @@ impl<T: Transport> Transport for Nccl<T> {
         self.fetch(from, tag, self.mail.recv_at_leisure(from, tag, last).await?)
     }
 
+    fn progress(&self) {
+        self.mail.progress();
+    }
+
     fn now_us(&self) -> u64 {
         self.mail.now_us()
     }
@@ -144,5 +171,28 @@ impl<T: Transport> Nccl<T> {
         let number = number[..].try_into().map_err(|_| CommError::Length { rank, from, tag, got, expected: 8 })?;
         let message = self.lane(from, FROM, |lane| lane.receive(u64::from_ne_bytes(number)))?;
         Ok(Message::from_bytes_vec(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rank_has_one_way_to_each_other_and_none_to_itself() {
+        for ranks in 2..7 {
+            let pairs = (0..ranks).flat_map(|from| (0..ranks).map(move |to| (from, to)));
+            let places: Vec<usize> =
+                pairs.filter(|(from, to)| from != to).map(|(from, to)| place(ranks, from, to)).collect();
+            assert_eq!(places, (0..ranks * (ranks - 1)).collect::<Vec<_>>(), "of {ranks} ranks, no name is left over");
+        }
+    }
+
+    #[test]
+    fn too_few_gpus_are_a_reason_that_is_told() {
+        let ranks = gpus() + 2;
+        let Err(why) = Ways::among(ranks) else { panic!("{ranks} ranks have a GPU each") };
+        let told = format!("NCCL wants a GPU for each of {ranks} ranks, and this machine has {} by CUDA", ranks - 2);
+        assert_eq!(why, told);
     }
 }

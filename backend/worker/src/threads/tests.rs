@@ -11,6 +11,7 @@ fn threads(timeout: Duration) -> Threads {
         timeout,
         clock: Arc::new(move || start.elapsed().as_micros() as u64),
         gpus: false,
+        warn: Box::new(|message| panic!("warned: {message}")),
         abandon: Box::new(|failure| panic!("abandoned: {failure}")),
     }
 }
@@ -86,6 +87,27 @@ fn two_gpus_carry_what_threads_do() {
     .expect("both do the same");
 }
 
+#[cfg(feature = "nccl")]
+#[test]
+fn ranks_on_gpus_that_nccl_does_not_join_are_warned_of_with_the_reason_and_train() {
+    let (told, heard) = std::sync::mpsc::channel();
+    let warn = Box::new(move |message: String| told.send(message).expect("somebody hears"));
+    let threads = Threads { gpus: true, warn, ..threads(Duration::from_secs(20)) };
+    let ranks = nccl::gpus() + 2;
+    run(&threads, ranks, |communicator| {
+        Box::pin(async move {
+            communicator.barrier().await?;
+            Ok(())
+        })
+    })
+    .expect("threads carry what NCCL does not");
+    let warnings: Vec<String> = heard.try_iter().collect();
+    let begins = format!(
+        "the ranks' messages travel through the host's memory, not by NCCL: NCCL wants a GPU for each of {ranks} ranks, and"
+    );
+    assert!(warnings.len() == 1 && warnings[0].starts_with(&begins), "{warnings:?}");
+}
+
 #[test]
 fn a_rank_whose_ways_do_not_open_in_time_ends_the_process_with_its_own_words() {
     let (told, heard) = std::sync::mpsc::channel();
@@ -125,12 +147,14 @@ fn a_rank_that_panics_ends_all_with_its_own_words_first() {
 
 #[test]
 fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
-    let failure = run(&threads(Duration::from_millis(200)), 2, |communicator| {
+    let failure = run(&threads(Duration::from_secs(2)), 2, |communicator| {
         Box::pin(async move {
             if communicator.rank() == 1 {
                 communicator.send(0, Tag::new("activation", 1), &[1.0_f32]).await?;
-                communicator.recv::<f32>(0, Tag::new("gradient", 1)).await?;
+                // It lives longer than the other one waits.
+                std::thread::sleep(Duration::from_secs(4));
             } else {
+                communicator.send(1, Tag::new("gradient", 1), &[1.0_f32; 2]).await?;
                 communicator.recv::<f32>(1, Tag::new("activation", 1)).await?;
                 communicator.recv::<f32>(1, Tag::new("activation", 2)).await?;
             }
@@ -138,7 +162,43 @@ fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
         })
     })
     .expect_err("nobody sends");
-    assert!(failure.cause.contains("rank") && failure.cause.contains("its last operations"), "{failure}");
+    assert!(failure.rank == 0 && !failure.follows, "who waited: {failure}");
+    let told = "rank 0 waits for rank 1 (activation 2) for more than 2 s, and gives up; its last operations: sent to rank 1 \
+                (gradient 1, 8 bytes), received from rank 1 (activation 1, 4 bytes). A rank that is slower than that needs a longer \
+                `strategy.timeout`";
+    assert_eq!(failure.cause, told);
+}
+
+/// Two stages with two replicas each: ranks 0 and 1 hold the first stage, 2 and 3 the second.
+#[test]
+fn a_rank_that_is_waited_for_in_a_group_is_named_by_its_number_among_all() {
+    let failure = run(&threads(Duration::from_secs(2)), 4, |all| {
+        Box::pin(async move {
+            let (stage, replica) = (all.rank() / 2, all.rank() % 2);
+            let pipeline = all.group(&[replica, 2 + replica], 1 + replica as u32)?;
+            let replicas = all.group(&[2 * stage, 2 * stage + 1], 3 + stage as u32)?;
+            replicas.barrier().await?;
+            if stage == 0 {
+                pipeline.send(1, Tag::new("activation", 1), &[1.0_f32]).await?;
+            } else {
+                pipeline.recv::<f32>(0, Tag::new("activation", 1)).await?;
+            }
+            match all.rank() {
+                // The last stage of the second pipeline hangs, and lives longer than the first one waits.
+                3 => std::thread::sleep(Duration::from_secs(4)),
+                1 => drop(pipeline.recv::<f32>(1, Tag::new("gradient", 1)).await?),
+                _ => {}
+            }
+            Ok(())
+        })
+    })
+    .expect_err("one hangs");
+    assert!(failure.rank == 1 && !failure.follows, "who waited: {failure}");
+    let told = "rank 1 waits for rank 3 (gradient 1 in group 2) for more than 2 s, and gives up; its last operations: sent to rank 0 \
+                (barrier 1 in group 3 of ranks 0 and 1, 0 bytes), received from rank 0 (barrier 1 in group 3 of ranks 0 and 1, 0 \
+                bytes), sent to rank 3 (activation 1 in group 2 of ranks 1 and 3, 4 bytes). A rank that is slower than that needs a \
+                longer `strategy.timeout`";
+    assert_eq!(failure.cause, told);
 }
 
 #[test]

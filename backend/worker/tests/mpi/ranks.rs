@@ -73,7 +73,7 @@ pub(crate) fn failure(events: &[RunEvent]) -> (FailureCode, String) {
     }
 }
 
-/// Whether ranks can be had here; says why not.
+/// Whether ranks can be had here; says why not. `make mpi-test` sets `RECSPEED_EXPECT_MPI` once it has seen to it that there is an `mpirun`.
 pub(crate) fn can() -> bool {
     if !cfg!(feature = "mpi") {
         eprintln!("skipped: the worker is built without the feature mpi");
@@ -81,6 +81,7 @@ pub(crate) fn can() -> bool {
     }
     let found = Command::new("mpirun").arg("--version").output().is_ok();
     if !found {
+        assert!(std::env::var_os("RECSPEED_EXPECT_MPI").is_none(), "MPI is expected here, and there is no mpirun");
         eprintln!("skipped: there is no mpirun");
     }
     found

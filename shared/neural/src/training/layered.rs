@@ -95,7 +95,7 @@ enum Kept {
     Input(Box<(Tensor<2>, model::Noise)>),
     Tape(Box<Tape>),
     /// By its parameters, one after the other.
-    Gradient(model::Pieces),
+    Gradient(Vec<Tensor<1>>),
 }
 
 impl<L: Layered> OnTapes<'_, L> {
@@ -176,7 +176,7 @@ impl<L: Layered> Pass for OnTapes<'_, L> {
 
     fn backward_weight(&mut self, layer: usize) -> model::Pieces {
         match std::mem::replace(&mut self.kept[layer - self.first], Kept::Nothing) {
-            Kept::Gradient(pieces) => pieces,
+            Kept::Gradient(pieces) => pieces.into(),
             _ => unreachable!("the gradient of layer {layer} comes after that of its input"),
         }
     }

@@ -165,7 +165,7 @@ mod tests {
             let matrix: Tensor<2> = weights.matrix([1, 2]);
             [matrix.into_data().try_to_vec::<f32>().unwrap(), list(weights.after(2))].concat()
         };
-        let mut views = Views::of([0..3]);
+        let mut views = Views::of(std::iter::once(0..3));
         let before = views.layer(0, &row(0.0));
         assert_eq!(seen(&before), [0.0, 1.0, 2.0]);
         views.let_go();

@@ -56,6 +56,18 @@ pub enum TrainError {
         /// Stages of the strategy.
         stages: usize,
     },
+    /// Saved numbers of another model.
+    #[error(
+        "{what}: {got} numbers are saved, and the model has {expected} parameters; go on from what was saved of this model"
+    )]
+    Saved {
+        /// Which numbers: `parameters`, `first moments` or `second moments`.
+        what: &'static str,
+        /// How many there are.
+        got: usize,
+        /// Parameters of the whole model.
+        expected: usize,
+    },
     /// The loss is no finite number any more.
     #[error("the loss became {0}")]
     Loss(f64),

@@ -18,7 +18,7 @@ use super::meter::{Done, Meter};
 use super::stage::{Devices, Learnt, Number, Stage};
 use super::strategy::Strategy;
 use super::update::Rule;
-use crate::model::LayerSizes;
+use crate::model::{LayerSizes, Shares};
 use crate::tables::Tables;
 use crate::{Communicator, Tag, Transport};
 
@@ -40,6 +40,21 @@ pub struct Saved<F = f32> {
     pub numbers: Vec<F>,
     /// Steps that the moments have taken, and both of them; `None` before the first step, and for rules without.
     pub moments: Option<(u64, [Vec<F>; 2])>,
+}
+
+impl<F> Saved<F> {
+    /// Whether it is of a model with so many parameters.
+    fn of_a_model_with(&self, parameters: usize) -> Result<(), TrainError> {
+        let both = |(_, [first, second]): &(u64, [Vec<F>; 2])| {
+            [("first moments", first.len()), ("second moments", second.len())]
+        };
+        for (what, got) in [("parameters", self.numbers.len())].into_iter().chain(self.moments.iter().flat_map(both)) {
+            if got != parameters {
+                return Err(TrainError::Saved { what, got, expected: parameters });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A rank of a strategy.
@@ -75,7 +90,7 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
     /// different devices.
     ///
     /// # Errors
-    /// [`TrainError`]: a strategy for other ranks or another model.
+    /// [`TrainError`]: a strategy for other ranks or another model, or numbers of another one.
     pub fn new(
         layers: &'m dyn LayerSizes,
         strategy: Strategy,
@@ -99,6 +114,8 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
         if placed != parameters.len() || cuts != stages {
             return Err(TrainError::Partition { placed, parts: cuts, layers: parameters.len(), stages });
         }
+        let whole = layers.shares().map_or(parameters, Shares::whole);
+        saved.of_a_model_with(whole.iter().sum())?;
         let schedule = Rc::new(strategy.schedule(strategy.micro_batches)?);
         let buffers = Rc::new(schedule.buffers(place.stage));
         let (rank, mut meter) = (communicator.rank(), Meter::default());

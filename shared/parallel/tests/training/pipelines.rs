@@ -1,13 +1,16 @@
 //! Pipelines: the same update for every schedule, number of stages and micro-batches, with and without recomputation.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use burn::tensor::Device;
 use proptest::prelude::*;
 use recspeed_parallel::model::{LayerSizes as _, Model as _, StepNoise};
 use recspeed_parallel::training::{Matrix, Rank, TrainError};
-use recspeed_parallel::{at_once, local};
+use recspeed_parallel::{CommError, Communicator, Message, Operation, Tag, Transport, at_once, local};
 use recspeed_plan::{Recompute, ScheduleKind};
 
-use crate::bench::{Course, INPUTS, Shape, bits, close, one_device, orders, rows_of, squared, start, tensor};
+use crate::bench::{Course, INPUTS, Shape, bits, close, one_device, one_rank, orders, rows_of, squared, start, tensor};
 
 const RECOMPUTE: [Recompute; 3] = [Recompute::Never, Recompute::ExceptLast, Recompute::Always];
 
@@ -123,5 +126,65 @@ fn messages_are_those_of_the_plan_and_so_are_the_activations_held() {
             let held = end.ledger.most(recspeed_parallel::training::Account::Activations);
             assert!(held <= most, "{schedule:?} rank {rank}: {held} of {most}");
         }
+    }
+}
+
+/// A rank's way to the others, and how often it was called to move messages on.
+struct Watched {
+    way: Communicator<local::Local>,
+    called: Rc<Cell<usize>>,
+}
+
+impl Transport for Watched {
+    fn rank(&self) -> usize {
+        self.way.rank()
+    }
+
+    fn ranks(&self) -> usize {
+        self.way.ranks()
+    }
+
+    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
+        self.way.send_message(to, tag, message).await
+    }
+
+    async fn recv(&self, from: usize, tag: Tag, _: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
+        self.way.recv_message(from, tag).await
+    }
+
+    async fn recv_at_leisure(
+        &self,
+        from: usize,
+        tag: Tag,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError> {
+        self.recv(from, tag, last).await
+    }
+
+    fn progress(&self) {
+        self.called.set(self.called.get() + 1);
+    }
+}
+
+/// What MPI carries moves only while it is called: a rank that computes calls it between instructions and between layers.
+#[test]
+fn messages_are_moved_on_before_each_instruction_and_each_layer() {
+    let (course, micro_batches) = (Course::new(&[4, 4, 4], 0.0, &[8]), 2);
+    let (layers, saved) = (course.model.parameters().len(), start(&course.model));
+    for (schedule, recompute, times) in [
+        (ScheduleKind::Gpipe, Recompute::Never, 2),
+        (ScheduleKind::ZeroBubbleH1, Recompute::Never, 3),
+        (ScheduleKind::Gpipe, Recompute::Always, 3),
+    ] {
+        let shape = Shape { micro_batches, schedule, recompute, ..Shape::default() };
+        let (strategy, called) = (shape.strategy(layers), Rc::new(Cell::new(0)));
+        let plan = recspeed_plan::Schedule::new(schedule, 1, micro_batches, 1).unwrap();
+        let end = at_once(local::run(1, |way| {
+            let way = Communicator::new(Watched { way, called: called.clone() });
+            one_rank(&course, &strategy, &saved, 0, way)
+        }));
+        end.expect("it trains");
+        let least = plan.list(0).len() + times * micro_batches * layers;
+        assert!(called.get() >= least, "{schedule:?}, {recompute:?}: {} calls of {least}", called.get());
     }
 }

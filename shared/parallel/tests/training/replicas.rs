@@ -183,7 +183,21 @@ fn bytes_sent_to_replicas_are_the_plans_to_the_byte_whatever_is_computed_again()
                         needs: ProcessNeeds::default(),
                     };
                     let outlook = Outlook::of(&plan).unwrap();
-                    for (rank, end) in shape.train(&course).iter().enumerate() {
+                    let ends = shape.train(&course);
+                    if stages == 1 {
+                        // A microsecond for each message, whatever is in it.
+                        let link = Link { latency_us: 1.0, bytes_per_us: f64::INFINITY };
+                        let run = Outlook::of(&recspeed_plan::Strategy { link, ..plan }).unwrap().simulation;
+                        let planned = (run.total_us - run.computed_us).round() as u64;
+                        let busiest = ends.iter().map(|end| end.counters.sent.max(end.counters.received)).max();
+                        // Of layers that are gathered one rank sends some, and the others wait for it.
+                        let exact = level <= ShardLevel::Optimizer;
+                        assert!(
+                            busiest.is_some_and(|busiest| if exact { busiest == planned } else { busiest <= planned }),
+                            "{level:?}, {micro_batches} micro-batches: {busiest:?} messages and not {planned}"
+                        );
+                    }
+                    for (rank, end) in ends.iter().enumerate() {
                         let place = shape.strategy(parameters.len()).layout.place(rank);
                         let foretold = outlook.ranks[place.stage].reduction;
                         let what =

@@ -25,7 +25,7 @@ const MOMENT: u64 = 2 * NUMBER;
 ///
 /// Fitted to NeuMF with one small layer, whose time is that of its tables: an epoch more, in seconds of one thread of
 /// an AMD EPYC with other work on it (27 November 2026; the figures stand in `tests/paces.rs`).
-const BYTES_PER_S: f64 = 1.1e10;
+pub(crate) const BYTES_PER_S: f64 = 1.1e10;
 const ROW_S: f64 = 2e-7;
 const WAITED_S: f64 = 1e-7;
 /// Tables that take more with their moments lie in no cache. Of those fitted to, the smaller ones took 49 MB, the

@@ -2,7 +2,8 @@
 
 use super::{Precision, ShardLevel};
 
-/// Bytes that one rank sends in a step with ring algorithms: (N − 1)/N of the volumes of Rajbhandari et al. 2020, section 7.
+/// Bytes that one rank sends in a step, to each other rank directly, and as many as with rings: (N − 1)/N of the volumes of
+/// Rajbhandari et al. 2020, section 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
     /// Gradients, added up and spread.

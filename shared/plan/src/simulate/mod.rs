@@ -46,7 +46,7 @@ impl Recompute {
 /// A way between two neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Link {
-    /// Microseconds until the first byte arrives.
+    /// Microseconds until the first byte arrives. Ranks that do something together pay them for each message.
     pub latency_us: f64,
     /// Bytes a microsecond; one message at a time in each direction.
     pub bytes_per_us: f64,

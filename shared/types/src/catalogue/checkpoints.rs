@@ -57,7 +57,6 @@ impl ResolvedSpec {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::ExperimentSpec;
     use crate::catalogue::{ENTRIES, Family};
 

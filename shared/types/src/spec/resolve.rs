@@ -10,7 +10,7 @@ use super::split::{FitOn, SplitPlan};
 use super::strategy::Strategy;
 use super::training::{Loss, Training};
 use super::{ExperimentSpec, FeaturesSpec, Problems, SPEC_VERSION, SpecErrors, together};
-use crate::limits::{MAX_NAME_CHARS, MAX_SEED};
+use crate::limits::{MAX_NAME_CHARS, MAX_RANKS, MAX_SEED};
 
 /// A spec without mistakes: every default filled in, every number in its range.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,16 @@ impl ExperimentSpec {
     /// # Errors
     /// [`SpecErrors`]: every mistake, with its path and what is allowed.
     pub fn resolve(&self) -> Result<ResolvedSpec, SpecErrors> {
+        self.resolve_to_plan(MAX_RANKS)
+    }
+
+    /// The same of a spec that may have so many ranks: what is only planned may have [`MAX_PLANNED_RANKS`].
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    ///
+    /// [`MAX_PLANNED_RANKS`]: crate::limits::MAX_PLANNED_RANKS
+    pub fn resolve_to_plan(&self, most_ranks: u32) -> Result<ResolvedSpec, SpecErrors> {
         let mut problems = Problems::default();
         if self.version != SPEC_VERSION {
             let hint = if self.version > SPEC_VERSION { "; update this lab to open it" } else { "" };
@@ -72,7 +82,7 @@ impl ExperimentSpec {
             together::check(recommender, &mut problems);
             check_components(recommender, self.training.loss, steered, &mut problems);
         }
-        let strategy = self.strategy.resolve(recommender.as_ref(), training.as_ref(), &mut problems);
+        let strategy = self.strategy.resolve(recommender.as_ref(), training.as_ref(), most_ranks, &mut problems);
         let engine = self.engine.resolve(recommender.as_ref(), training.as_ref(), &strategy, &mut problems);
         self.evaluation.check(recommender.as_ref(), split.split.has_validation(), &mut problems);
         problems.finish()?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::engine::Device;
 use super::recommender::ResolvedRecommender;
 use super::{Problems, Training};
-use crate::limits::{MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_RANKS, MAX_TIMEOUT};
+use crate::limits::{MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_TIMEOUT};
 
 /// `[strategy]` as written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -294,6 +294,7 @@ impl StrategySpec {
         &self,
         recommender: Option<&ResolvedRecommender>,
         training: Option<&Training>,
+        most_ranks: u32,
         problems: &mut Problems,
     ) -> Strategy {
         use StrategyKind::{DataParallel, Hybrid, Pipeline, Single, Zero};
@@ -322,13 +323,13 @@ impl StrategySpec {
         let mut number = |path: &str, value: Option<u32>, otherwise: u32, most: u32| {
             value.map_or(otherwise, |value| problems.range(path, value, 1, most).clamp(1, most))
         };
-        let stages = if cut { number("strategy.stages", self.stages, 2, MAX_RANKS) } else { 1 };
-        let tensor = number("strategy.tensor", self.tensor, 1, MAX_RANKS);
+        let stages = if cut { number("strategy.stages", self.stages, 2, most_ranks) } else { 1 };
+        let tensor = number("strategy.tensor", self.tensor, 1, most_ranks);
         let group = stages.saturating_mul(tensor);
         let ranks = match kind {
             Single => 1,
-            DataParallel | Zero => number("strategy.ranks", self.ranks, 2, MAX_RANKS),
-            Pipeline | Hybrid => number("strategy.ranks", self.ranks, group, MAX_RANKS),
+            DataParallel | Zero => number("strategy.ranks", self.ranks, 2, most_ranks),
+            Pipeline | Hybrid => number("strategy.ranks", self.ranks, group, most_ranks),
         };
         let micro_batches =
             number("strategy.micro_batches", self.micro_batches, if cut { 4 } else { 1 }, MAX_MICRO_BATCHES);
@@ -346,14 +347,10 @@ impl StrategySpec {
                 format!("is {chunks}; only schedule = \"interleaved\" has several stages a rank"),
             );
         }
-        if group > MAX_RANKS {
-            let most = MAX_RANKS / stages;
-            problems.add(
-                "strategy.tensor",
-                format!(
-                    "makes {group} ranks with {stages} stages; allowed: up to {MAX_RANKS}; set it to {most} or fewer"
-                ),
-            );
+        if group > most_ranks {
+            let (most, all) = (most_ranks / stages, format!("{group} ranks with {stages} stages"));
+            let message = format!("makes {all}; allowed: up to {most_ranks}; set it to {most} or fewer");
+            problems.add("strategy.tensor", message);
         } else if kind == Pipeline && ranks != stages {
             problems.add(
                 "strategy.ranks",
@@ -364,7 +361,7 @@ impl StrategySpec {
             );
         } else if !ranks.is_multiple_of(group) {
             let (below, above) = (ranks / group * group, ranks.div_ceil(group) * group);
-            let nearest = [below, above].into_iter().filter(|&near| (1..=MAX_RANKS).contains(&near));
+            let nearest = [below, above].into_iter().filter(|&near| (1..=most_ranks).contains(&near));
             let nearest = nearest.map(|near| near.to_string()).collect::<Vec<_>>().join(" or ");
             let what = if tensor > 1 {
                 format!("{stages} × {tensor} stages and tensor ranks")

@@ -14,7 +14,7 @@ pub use catalogue::{STUDIES, Study, find};
 pub use progress::StudyProgress;
 pub use remedy::{Remedy, remedies};
 pub use report::{
-    Better, Difference, Missing, NumberCell, ONE_NUMBER, Spread, StudyCell, StudyColumn, StudyLoad, StudyMachine,
-    StudyReport, StudyRow, StudyTable, Unit, Whose,
+    Better, Difference, Missing, NumberCell, ONE_NUMBER, Spread, StudyCell, StudyColumn, StudyLearnt, StudyLoad,
+    StudyMachine, StudyReport, StudyRow, StudyTable, Unit, Whose,
 };
 pub use show::times_of_best;

@@ -124,6 +124,7 @@ mod tests {
             conditions: Vec::new(),
             tables: tables.iter().map(table).collect(),
             differences: Vec::new(),
+            learnt: None,
             specs: Vec::new(),
             partial: None,
             sittings: Vec::new(),

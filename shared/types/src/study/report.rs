@@ -29,6 +29,9 @@ pub struct StudyReport {
     pub tables: Vec<StudyTable>,
     /// Why the tables differ, and how they are to be read.
     pub differences: Vec<Difference>,
+    /// What the errors of the networks are held against, where networks were measured; absent where no run told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt: Option<StudyLearnt>,
     /// The specs that ran, where runs were what was measured; each carries its row's name.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "specs_by_value")]
     pub specs: Vec<ExperimentSpec>,
@@ -44,6 +47,19 @@ pub struct StudyReport {
 fn specs_by_value<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<ExperimentSpec>, D::Error> {
     let values = Vec::<serde_json::Value>::deserialize(deserializer)?;
     values.into_iter().map(|value| ExperimentSpec::from_value(value).map_err(serde::de::Error::custom)).collect()
+}
+
+/// What the errors of a study's networks are held against. With the errors in the tables it makes the sentence of what
+/// these say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StudyLearnt {
+    /// What the one number is that is said for everybody, as `the mean of the ratings to learn from`.
+    pub number: String,
+    /// Its root mean squared error on the rows that the networks are tested on, in their unit.
+    pub error: f64,
+    /// What the networks have learnt from, as `After 3 epochs of 10,000 ratings`.
+    pub after: String,
 }
 
 /// The machine of a study.

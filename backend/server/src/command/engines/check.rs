@@ -8,14 +8,16 @@ use serde_json::{Value, json};
 
 use super::{CheckArgs, EnginesError, libtorch, listed, named};
 use crate::command::failure::CommandError;
+use crate::command::once::each_once;
 use crate::command::output;
 
 /// Asks every engine; exit status 1 where one of them is not whole or does not start.
 pub(super) fn check(args: &CheckArgs) -> Result<u8, CommandError> {
     let engines = Engines::open(args.place.home.as_deref()).map_err(EnginesError::from)?;
-    let (of_libtorch, names): (Vec<&String>, Vec<&String>) = args.names.iter().partition(|name| *name == LIBTORCH);
-    let given = names.into_iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
-    let all = args.names.is_empty();
+    let names = each_once(("the command", "checked"), &args.names, String::clone);
+    let (of_libtorch, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| *name == LIBTORCH);
+    let given = others.into_iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
+    let all = names.is_empty();
     let wanted: Vec<&Reference> = if all {
         Reference::all().iter().filter(|reference| engines.state(reference.kind) != State::Missing).collect()
     } else {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::screen::Screen;
 use super::{EnginesError, InstallArgs, installable, libtorch, megabytes, named, told, versions};
 use crate::command::failure::CommandError;
+use crate::command::once::each_once;
 use crate::command::output;
 use crate::command::run::Interrupts;
 
@@ -19,16 +20,9 @@ pub(super) fn install(args: &InstallArgs) -> Result<u8, CommandError> {
         return Err(EnginesError::NoName { known: installable() }.into());
     }
     // All names are looked at before anything is downloaded.
-    let (of_libtorch, names): (Vec<&String>, Vec<&String>) = args.names.iter().partition(|name| *name == LIBTORCH);
-    let mut wanted: Vec<&Reference> = Vec::new();
-    for name in names {
-        let reference = named(name)?;
-        if wanted.iter().any(|other| other.kind == reference.kind) {
-            output::complain(&format!("recspeed: `{name}` is named again; it is installed once."));
-        } else {
-            wanted.push(reference);
-        }
-    }
+    let names = each_once(("the command", "installed"), &args.names, String::clone);
+    let (of_libtorch, names): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| *name == LIBTORCH);
+    let wanted: Vec<&Reference> = names.into_iter().map(|name| named(name)).collect::<Result<_, _>>()?;
     let options = InstallOptions {
         python: args.python.clone(),
         extra_index: args.extra_index_url.clone(),

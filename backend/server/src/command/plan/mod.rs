@@ -37,6 +37,12 @@ pub struct PlanArgs {
     /// How fast each rank computes, in GFLOP/s: times are counted with it, not measured
     #[arg(long, default_value_t = recspeed_plan::pace::GFLOPS, requires = "file", value_parser = gflops)]
     gflops: f64,
+    /// How fast numbers travel between every two ranks, in GB/s
+    #[arg(long, default_value_t = 10.0, requires = "file", value_parser = gigabytes)]
+    bandwidth: f64,
+    /// What each message takes beside that, in microseconds
+    #[arg(long, default_value_t = 2.0, requires = "file", value_parser = microseconds)]
+    latency: f64,
     /// Memory that all ranks may use together, in MiB (nine tenths of the machine's unless set)
     #[arg(long, value_name = "MIB", requires = "file", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     memory_limit: Option<u64>,
@@ -86,6 +92,18 @@ pub struct PlanArgs {
 fn gflops(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (1e-3..=1e9).contains(number));
     number.ok_or_else(|| format!("`{text}` is no speed: give a number from 0.001 to 1000000000"))
+}
+
+/// Speeds that a link may have.
+fn gigabytes(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (1e-6..=1e6).contains(number));
+    number.ok_or_else(|| format!("`{text}` is no speed of a link: give a number of GB/s from 0.000001 to 1000000"))
+}
+
+/// Latencies that a link may have.
+fn microseconds(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1e6).contains(number));
+    number.ok_or_else(|| format!("`{text}` is no latency: give a number of microseconds from 0 to 1000000"))
 }
 
 /// The names of the schedules, as in a spec.

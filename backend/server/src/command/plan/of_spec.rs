@@ -1,6 +1,7 @@
 //! A plan of a spec: its model's layers, counted.
 
 use recspeed_plan::pace::training_seconds;
+use recspeed_plan::simulate::Link;
 use recspeed_plan::timeline::{bars_of, chrome_trace, memory_of};
 use recspeed_plan::words::{bytes, instead, share, time, verdict};
 use recspeed_plan::{
@@ -8,6 +9,7 @@ use recspeed_plan::{
     Strategy, bottleneck, is_whole, layers_of, of_spec, shortage,
 };
 use recspeed_types::Extent;
+use recspeed_types::limits::{MAX_PLANNED_RANKS, MAX_RANKS};
 use recspeed_types::spec::{Launcher, ResolvedSpec, Source};
 use serde_json::json;
 
@@ -15,7 +17,7 @@ use super::tables::Tables;
 use super::{PlanArgs, picture, refuse_too_large, room, whole};
 use crate::command::failure::CommandError;
 use crate::command::output;
-use crate::command::run::{SpecFile, SpecFileError};
+use crate::command::run::SpecFile;
 use crate::whole_file;
 
 /// A plan, and what it is about.
@@ -32,15 +34,24 @@ struct Planned {
     rows: Option<u64>,
 }
 
+/// Bytes a microsecond of a GB/s.
+const BYTES_PER_US: f64 = 1000.0;
+
+/// Whether a run may have as many ranks.
+const fn can_run(spec: &ResolvedSpec) -> bool {
+    spec.strategy.ranks <= MAX_RANKS
+}
+
 /// Plans and prints.
 pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
-    let SpecFile { spec, title, dir, .. } = SpecFile::read(file, &args.set)?;
-    let spec = spec.resolve().map_err(|errors| SpecFileError::Invalid { name: title.clone(), errors })?;
+    let (SpecFile { title, dir, .. }, spec) = SpecFile::read_to_plan(file, &args.set, MAX_PLANNED_RANKS)?;
     if is_whole(spec.recommender.entry.kind) {
         return whole::print(&title, &spec, dir, args);
     }
     let tables = Tables::of(&spec, dir, args)?;
-    let Some(mut strategy) = of_spec(&spec, Assumed::threads(args.gflops).on(tables.data().cloned())) else {
+    let link = Link { latency_us: args.latency, bytes_per_us: args.bandwidth * BYTES_PER_US };
+    let assumed = Assumed { link, ..Assumed::threads(args.gflops) };
+    let Some(mut strategy) = of_spec(&spec, assumed.on(tables.data().cloned())) else {
         return Err(CommandError::NoLayers { kind: spec.recommender.entry.kind });
     };
     let rows = match &spec.dataset.source {
@@ -56,7 +67,9 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     strategy.memories = room::of_devices(&spec, args.gpu_memory.map(|mib| mib << 20));
     let outlook = Outlook::of(&strategy)?;
-    let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run);
+    // More ranks than a run can have are on machines that nobody has named.
+    let here = || if can_run(&spec) { room::of_a_run() } else { None };
+    let room = args.memory_limit.map(|mib| mib << 20).or_else(here);
     let found = bottleneck(&strategy, &outlook, room.map(Room::Together));
     let plan = Planned { title, spec, strategy, outlook, found, tables, room, rows };
     if let Some(path) = &args.trace {
@@ -125,11 +138,23 @@ impl Planned {
             self.verdict(),
             self.tables.as_text(&self.spec),
             format!(
-                "Times are counted at {} GFLOP/s a rank (--gflops) and 10 GB/s between ranks, not measured.",
-                args.gflops
+                "Times are counted at {} GFLOP/s a rank (--gflops), {} GB/s between ranks (--bandwidth) and {} µs for each \
+                 message (--latency), not measured.",
+                args.gflops, args.bandwidth, args.latency
             ),
+            self.only_planned(),
         ];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// What no run can have; empty where one can.
+    fn only_planned(&self) -> String {
+        if can_run(&self.spec) {
+            return String::new();
+        }
+        format!(
+            "A run may have {MAX_RANKS} ranks: more are only planned, and held against a memory where --memory-limit names one."
+        )
     }
 
     /// What each GPU with memory of its own will hold: a sentence each.
@@ -182,6 +207,7 @@ impl Planned {
             Limit::Sharing => ("sharing", found),
             Limit::Reduction => ("reduction", found),
             Limit::Tables => ("tables", found),
+            Limit::Update => ("update", found),
             Limit::Computation => ("computation", found),
         }
     }
@@ -320,6 +346,8 @@ impl Planned {
             "recompute": strategy.recompute.as_str(),
             "micro_batches": outlook.sizes,
             "gflops": args.gflops,
+            "bandwidth_gb_per_s": args.bandwidth,
+            "latency_us": args.latency,
             "step_us": run.total_us,
             "bubble": run.bubble(),
             "idle_share": run.idle_share(),

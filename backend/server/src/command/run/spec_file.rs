@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use recspeed_types::limits::MAX_SPEC_BYTES;
+use recspeed_types::limits::{MAX_RANKS, MAX_SPEC_BYTES};
 use recspeed_types::search::Search;
-use recspeed_types::spec::{SpecError, SpecParseError};
+use recspeed_types::spec::{ResolvedSpec, SpecError, SpecParseError};
 use recspeed_types::{ExperimentSpec, PermalinkError, SpecErrors, decode_permalink};
 
 /// A spec that cannot be run.
@@ -94,6 +94,18 @@ impl SpecFile {
     /// # Errors
     /// [`SpecFileError`], with every mistake of the spec at once.
     pub(in crate::command) fn read(source: &str, assignments: &[String]) -> Result<Self, SpecFileError> {
+        Self::read_to_plan(source, assignments, MAX_RANKS).map(|(file, _)| file)
+    }
+
+    /// The same of a spec that may have so many ranks, and what it means.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(in crate::command) fn read_to_plan(
+        source: &str,
+        assignments: &[String],
+        most_ranks: u32,
+    ) -> Result<(Self, ResolvedSpec), SpecFileError> {
         let (name, dir, spec) = if let Some((_, payload)) = source.split_once("#x=") {
             let spec = with_assignments(decode_permalink(payload)?, assignments)
                 .map_err(|source| SpecFileError::Parse { name: "the link".to_owned(), source })?;
@@ -109,9 +121,10 @@ impl SpecFile {
                 parse(&text, assignments).map_err(|source| SpecFileError::Parse { name: name.clone(), source })?;
             (name, dir, spec)
         };
-        spec.resolve().map_err(|errors| SpecFileError::Invalid { name: name.clone(), errors })?;
+        let resolved = spec.resolve_to_plan(most_ranks);
+        let resolved = resolved.map_err(|errors| SpecFileError::Invalid { name: name.clone(), errors })?;
         let title = if spec.name.trim().is_empty() { name } else { spec.name.clone() };
-        Ok(Self { spec, dir, title, member: None })
+        Ok((Self { spec, dir, title, member: None }, resolved))
     }
 }
 

@@ -10,13 +10,15 @@ use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
 use super::super::failure::CommandError;
+use super::super::once::each_once;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
 use super::keep::Extent;
 use super::learnt;
-use super::once::each_once;
-use super::row::{Row, data_of, fit_s, peak};
+use super::named::{self, OnDevice, is_usual, name_of};
+use super::rest::{Rest, not_yet};
+use super::row::{Measured, Row, data_of, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
 use super::standing::Ended;
 use super::{StudyArgs, StudyError, command_line, explained, memory, parsed, refuse_to_set, report, tab};
@@ -56,7 +58,7 @@ const REPEATS: u32 = 5;
 const EPOCHS_OF_THE_PAPER: u32 = 3;
 
 /// The engines of the paper's table, behind ours; Burn also on PyTorch's own library, on GPUs and in a browser's tab.
-const USUAL: [(EngineKind, Device); 10] = [
+const USUAL: [OnDevice; 10] = [
     (EngineKind::Burn, Device::Flex),
     (EngineKind::Burn, Device::LibtorchCpu),
     (EngineKind::Burn, Device::LibtorchCuda),
@@ -109,13 +111,48 @@ pub struct FourLayerArgs {
 impl FourLayerArgs {
     /// The same without engines that are named again, also one by the name of its usual device.
     pub(super) fn with_each_once(self) -> Self {
-        let engines = each_once("--engines", &self.engines, |name| row_of(name).map_err(|_| name.clone()));
+        let engines =
+            each_once(("--engines", "measured"), &self.engines, |name| row_of(name).map_err(|_| name.clone()));
         Self { engines, ..self }
     }
 
     /// What its report is of: of a part where engines were named.
     pub(super) const fn extent(&self) -> Extent {
         self.study.extent(!self.engines.is_empty(), !self.set.is_empty(), REPEATS)
+    }
+
+    /// The spec of an engine's row.
+    fn spec(&self, (kind, device): OnDevice) -> Result<ExperimentSpec, CommandError> {
+        let of_row = [("engine.kind", kind.as_str()), ("engine.device", device.as_str())];
+        let of_row = of_row.map(|(field, value)| format!("{field}={value}"));
+        parsed(SPEC, &self.study, &[&self.set, &of_row])
+    }
+
+    /// The command that measures the usual rows.
+    fn command(&self) -> String {
+        command_line("four-layer", &self.study, self.study.repeats.unwrap_or(REPEATS), &self.set)
+    }
+
+    /// The rows that a part leaves out; `None` where this is none.
+    fn rest(&self) -> Result<Option<Rest>, CommandError> {
+        if self.engines.is_empty() {
+            return Ok(None);
+        }
+        let mut rows = Vec::new();
+        for engine in USUAL {
+            let spec = self.spec(engine)?;
+            if engine.1 == Device::Browser {
+                let missing = |row: Planned| Row::new(row.name, row.spec, Measured::Missing(tab::missing()));
+                rows.extend(in_tab(spec, None).map(missing));
+            } else {
+                rows.push(Row::new(title(engine), spec, not_yet()));
+            }
+        }
+        let whole = self.command();
+        Ok(Some(Rest::new(tables(String::new(), &rows), move |names| {
+            let engines = USUAL.into_iter().filter(|engine| names.contains(&title(*engine).as_str()));
+            format!("{whole} --engines {}", engines.map(name_of).collect::<Vec<_>>().join(","))
+        })))
     }
 }
 
@@ -127,18 +164,17 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     let answers = Answers::default();
     let place = Place { worker: &worker, engines, answers: &answers };
     let mut planned = Vec::new();
-    for (kind, device) in rows {
-        let of_row = [("engine.kind", kind.as_str()), ("engine.device", device.as_str())];
-        let of_row = of_row.map(|(field, value)| format!("{field}={value}"));
-        let spec = parsed(SPEC, &args.study, &[&args.set, &of_row])?;
-        if device == Device::Browser {
+    for engine in rows {
+        let spec = args.spec(engine)?;
+        if engine.1 == Device::Browser {
             planned.extend(in_tab(spec, args.tab.as_deref()));
             continue;
         }
-        planned.push(Planned::new(title(kind, device), spec, place));
+        planned.push(Planned::new(title(engine), spec, place));
     }
+    let rest = args.rest()?;
     let repeats = args.study.repeats.unwrap_or(REPEATS);
-    let mut command = command_line("four-layer", &args.study, repeats, &args.set);
+    let mut command = args.command();
     if !args.engines.is_empty() {
         let _ = write!(command, " --engines {}", args.engines.join(","));
     }
@@ -149,7 +185,7 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
-    Ok(Some(turns.ended(report)))
+    Ok(Some(turns.ended(report).beside(rest)))
 }
 
 /// The rows of the tab: a browser compiles what it runs often, so the first run of a fresh tab is slower than those after it.
@@ -165,32 +201,21 @@ fn in_tab(spec: ExperimentSpec, program: Option<&Path>) -> [Planned; 2] {
 }
 
 /// Those that were named, or the usual ones.
-fn rows(names: &[String]) -> Result<Vec<(EngineKind, Device)>, StudyError> {
+fn rows(names: &[String]) -> Result<Vec<OnDevice>, StudyError> {
     if names.is_empty() { Ok(USUAL.to_vec()) } else { names.iter().map(|name| row_of(name)).collect() }
 }
 
 /// The engine and device of this name; an engine without a device is on its usual one.
-fn row_of(name: &str) -> Result<(EngineKind, Device), StudyError> {
-    let all = || {
-        let kinds = [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES);
-        let devices = kinds.flat_map(|kind| kind.devices().iter().map(move |&device| (kind, device)));
-        devices.chain([(EngineKind::Burn, Device::Browser)])
-    };
-    let full = |(kind, device): (EngineKind, Device)| format!("{}@{}", kind.as_str(), device.as_str());
-    let fits = |row: &(EngineKind, Device)| row.0.as_str() == name || full(*row) == name;
-    all().find(fits).ok_or_else(|| StudyError::UnknownEngine {
-        given: name.to_owned(),
-        known: all().map(full).collect::<Vec<_>>().join(", "),
-    })
+fn row_of(name: &str) -> Result<OnDevice, StudyError> {
+    let kinds = [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES);
+    let devices = kinds.flat_map(|kind| kind.devices().iter().map(move |&device| (kind, device)));
+    let all: Vec<OnDevice> = devices.chain([(EngineKind::Burn, Device::Browser)]).collect();
+    named::find(name, &all)
 }
 
 /// An engine with its device, where that is not its usual one.
-fn title(kind: EngineKind, device: Device) -> String {
-    if kind.devices().first() == Some(&device) {
-        kind.title().to_owned()
-    } else {
-        format!("{} on {}", kind.title(), device.as_str())
-    }
+fn title((kind, device): OnDevice) -> String {
+    if is_usual((kind, device)) { kind.title().to_owned() } else { format!("{} on {}", kind.title(), device.as_str()) }
 }
 
 pub(super) fn tables(command: String, rows: &[Row]) -> StudyReport {
@@ -228,7 +253,9 @@ pub(super) fn tables(command: String, rows: &[Row]) -> StudyReport {
     let mut report = report("four-layer", command, machine(rows), vec![measured]);
     report.conditions = rows.iter().find_map(|row| Some(conditions(row, row.last()?))).into_iter().collect();
     report.differences = explained(DIFFERENCES);
-    report.differences.extend(learnt::meaning(rows, "nrmse"));
+    report.learnt = learnt::held_against(rows, "nrmse");
+    let errors_say = learnt::meaning(&report);
+    report.differences.extend(errors_say);
     report.differences.extend(learnt::epochs(rows, Some(EPOCHS_OF_THE_PAPER)));
     report.specs = rows.iter().map(Row::named_spec).collect();
     report
@@ -253,7 +280,7 @@ mod tests {
     use recspeed_types::{ExperimentSpec, RunSummary};
 
     use super::super::render::markdown;
-    use super::super::row::{Measured, tests as rows_of};
+    use super::super::row::tests as rows_of;
     use super::*;
 
     #[test]
@@ -265,8 +292,31 @@ mod tests {
         }
         assert!(rows(&["pytorhc".to_owned()]).is_err());
         let named = rows(&["burn", "burn@libtorch-cuda", "pytorch@cuda"].map(str::to_owned)).expect("rows");
-        let titles: Vec<String> = named.into_iter().map(|(kind, device)| title(kind, device)).collect();
+        let titles: Vec<String> = named.into_iter().map(title).collect();
         assert_eq!(titles, ["Burn", "Burn on libtorch-cuda", "PyTorch on cuda"]);
+    }
+
+    #[test]
+    fn a_part_names_the_rows_that_it_leaves_out_and_one_command_for_all_of_them() {
+        let args = |engines: &[&str]| FourLayerArgs {
+            engines: engines.iter().map(|&name| name.to_owned()).collect(),
+            set: vec!["training.epochs=5".to_owned()],
+            tab: None,
+            study: StudyArgs::default(),
+        };
+        assert!(args(&[]).rest().expect("valid specs").is_none(), "the whole study leaves none out");
+        let rest = args(&["burn"]).rest().expect("valid specs").expect("a part");
+        let spec = args(&[]).spec(USUAL[0]).expect("a spec");
+        let run: RunSummary = serde_json::from_str(rows_of::RUN).expect("a summary");
+        let report = tables(String::new(), &[Row::new("Burn".to_owned(), spec, Measured::Ran(vec![run]))]);
+        let whole = rest.beside(&report);
+        assert_eq!(whole.tables[0].rows.len(), USUAL.len() + 1, "the tab has two");
+        assert_eq!(whole.tables[0].rows[0], report.tables[0].rows[0]);
+        let remedies: Vec<String> = recspeed_types::study::remedies(&whole).into_iter().map(|it| it.command).collect();
+        let names =
+            "burn@libtorch-cpu,burn@libtorch-cuda,burn@vulkan,burn@cuda,pytorch,pytorch@cuda,tensorflow,pyvelox";
+        let command = "recspeed study four-layer --repeats 5 --set 'training.epochs=5'";
+        assert_eq!(remedies, [format!("{command} --engines {names}"), "make studies-tab".to_owned()]);
     }
 
     #[test]

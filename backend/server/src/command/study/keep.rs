@@ -1,8 +1,10 @@
 //! The last report of each study, kept in the lab's folder as `studies/NAME.json`, which the page shows.
 //!
-//! A part of a study, as of one engine, is put into the last report. One that must not take the last one's place, as that of a study that
-//! was stopped, or one of fewer runs, is kept as `studies/NAME.part.json`. Nothing is lost where a report does take another's place: the
-//! earlier one stays beside it, with its date, unless the new one has all that it had.
+//! A part of a study, as of one engine, is put into the last report, whichever of its parts came first; rows that none
+//! has measured stand there with the command that does ([`Rest`]). One that must not take the last one's place, as that
+//! of a study that was stopped, or one of fewer runs, is kept as `studies/NAME.part.json`. Nothing is lost where a
+//! report does take another's place: the earlier one stays beside it, with its date, unless the new one has all that it
+//! had. Of those who come at once, each reads what the one before it has written.
 
 use std::borrow::Cow;
 use std::io;
@@ -12,6 +14,8 @@ use recspeed_types::study::{StudyReport, StudyTable, Whose};
 
 use super::merge::{has_all_of, merged};
 use super::render::date;
+use super::rest::Rest;
+use crate::alone::{self, Alone};
 use crate::{clock, home, whole_file};
 
 /// What a report is of, as it was asked for.
@@ -52,21 +56,29 @@ pub(super) enum Shown {
     Last(&'static str),
 }
 
-/// Keeps the report where the page finds the last one; of a part of the study, its rows in the last one. `None` where the lab has no folder.
+/// Keeps the report where the page finds the last one; of a part of the study, which leaves out the `rest`, its rows in
+/// the last one. `None` where the lab has no folder.
 ///
 /// # Errors
-/// What the system says of a file: then the last report is as it was.
-pub(super) fn keep(named: Option<&Path>, report: &StudyReport, extent: Extent) -> io::Result<Option<Kept>> {
+/// What the system says of a file, or who holds the lock of the report for too long: then the last report is as it was.
+pub(super) fn keep(
+    named: Option<&Path>,
+    (report, rest): (&StudyReport, Option<&Rest>),
+    extent: Extent,
+) -> io::Result<Option<Kept>> {
     let Some(root) = named.map(Path::to_owned).or_else(home::usual_place) else { return Ok(None) };
     let folder = home::studies(&root);
+    // Rows that another process puts there between our reading and our writing would be gone.
+    let _alone = Alone::wait(&home::report_lock(&folder, &report.study), alone::PATIENCE)?;
     std::fs::create_dir_all(&folder)?;
     let page = folder.join(format!("{}.json", report.study));
-    let last = read(&page);
+    let with_rest = |report: &StudyReport| rest.map_or_else(|| report.clone(), |rest| rest.beside(report));
+    let last = read(&page).map(|last| with_rest(&last));
     let (file, report, shown) = match shown(last.as_ref(), report, extent) {
-        Ok(Cow::Borrowed(report)) => (page, Cow::Borrowed(report), Shown::Whole),
+        Ok(Cow::Borrowed(report)) => (page, Cow::Owned(with_rest(report)), Shown::Whole),
         Ok(whole) => {
             let (put, left_out) = put_and_left_out(&whole, report);
-            (page, whole, Shown::Merged { put, left_out })
+            (page, Cow::Owned(with_rest(&whole)), Shown::Merged { put, left_out })
         }
         Err(why) => (folder.join(format!("{}.part.json", report.study)), Cow::Borrowed(report), Shown::Last(why)),
     };
@@ -84,9 +96,13 @@ fn shown<'a>(
     if report.partial.is_some() && last.partial.is_none() {
         return Err("is whole");
     }
-    // It goes on where that was stopped; what it has no more, it leaves beside.
+    // It goes on where that was stopped; what it has no more, it leaves beside. Rows that other commands have measured
+    // stay.
     if last.partial.is_some() && last.command == report.command {
-        return Ok(Cow::Borrowed(report));
+        return Ok(match merged(last, report) {
+            Ok(whole) if !has_all_of(report, &whole) => Cow::Owned(whole),
+            _ => Cow::Borrowed(report),
+        });
     }
     if extent.publish && !extent.part {
         return Ok(Cow::Borrowed(report));
@@ -186,7 +202,7 @@ mod tests {
     }
 
     fn keep_in(home: &Path, report: &StudyReport, extent: Extent) -> Kept {
-        keep(Some(home), report, extent).expect("kept").expect("a folder")
+        keep(Some(home), (report, None), extent).expect("kept").expect("a folder")
     }
 
     /// What the page shows.
@@ -303,6 +319,41 @@ mod tests {
         let shown = page(home.path());
         assert_eq!((shown.partial, shown.command.as_str()), (at(1), "two rows"));
         assert_eq!(shown.tables[0].rows[0].note, "measured by itself on 1970-01-04");
+    }
+
+    #[test]
+    fn of_reports_that_are_kept_at_once_none_loses_its_rows() {
+        let home = tempfile::tempdir().expect("a folder");
+        let names: Vec<String> = (0..16).map(|number| format!("row {number}")).collect();
+        std::thread::scope(|scope| {
+            for name in &names {
+                let home = home.path();
+                scope.spawn(move || keep_in(home, &of(name, "10,000 rows", &[(name.as_str(), 1)]), PART));
+            }
+        });
+        let shown = page(home.path());
+        let mut put: Vec<&str> = shown.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
+        put.sort_unstable_by_key(|name| name.trim_start_matches("row ").parse::<u32>().expect("a number"));
+        assert_eq!(put, names, "each is there once");
+        let files = std::fs::read_dir(home::studies(home.path())).expect("a folder").count();
+        assert_eq!(files, 1, "no lock and no earlier report stays");
+    }
+
+    #[test]
+    fn rows_of_others_stay_where_a_part_that_was_stopped_goes_on() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut stopped = of("two rows", "10,000 rows", &[("Burn", 1)]);
+        stopped.partial = Some(StudyProgress { done: 1, total: 2 });
+        keep_in(home.path(), &stopped, PART);
+        keep_in(home.path(), &of("other", "10,000 rows", &[("Other", 1)]), PART);
+        let whole = of("two rows", "10,000 rows", &[("Burn", 1), ("PyTorch", 1)]);
+        let kept = keep_in(home.path(), &whole, PART);
+        assert_eq!((kept.shown, kept.earlier), (put(&["Burn", "PyTorch"]), None));
+        let shown = page(home.path());
+        let names: Vec<&str> = shown.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names, ["Burn", "Other", "PyTorch"]);
+        assert_eq!((shown.partial, shown.command.as_str()), (None, "two rows"));
+        assert_eq!(shown.tables[0].rows[1].note, "measured by itself on 1970-01-04");
     }
 
     #[test]

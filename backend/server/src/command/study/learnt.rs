@@ -1,7 +1,7 @@
 //! What the networks of a study have learnt: beside one number for everybody, and in as many epochs as the paper's or in others.
 
 use recspeed_types::catalogue::Predicts;
-use recspeed_types::study::{Difference, StudyRow, Unit};
+use recspeed_types::study::{Difference, StudyLearnt, StudyReport, StudyRow, Unit, Whose};
 use recspeed_types::summary::RunSummary;
 
 use super::row::Row;
@@ -9,6 +9,10 @@ use crate::command::figures;
 
 /// An error that is smaller by less than this part of it is hardly smaller.
 const HARDLY: f64 = 0.02;
+/// What heads the sentence of what the errors say.
+const ERRORS: &str = "What the errors say";
+/// What heads the sentence of how long the networks learnt.
+const EPOCHS: &str = "Epochs";
 
 /// The row of one number for everybody: what the evaluation of a run of the table says of it, which judged it on the same test rows by the
 /// same code; `None` where no run does. `metrics` are columns by their places, with the metric that each shows.
@@ -20,16 +24,21 @@ pub(super) fn one_number(rows: &[&Row], metrics: &[(usize, &str)], columns: usiz
     Some(StudyRow::one_number(&numbers, columns))
 }
 
-/// What the errors say, by the rows' root mean squared error under the name `metric`: of the network, where it errs less than one number for
-/// everybody; of the engines else. `None` where no run tells both.
-pub(super) fn meaning(rows: &[Row], metric: &str) -> Option<Difference> {
-    let (row, run, of_the_mean) = rows.iter().find_map(|row| {
+/// What the rows' root mean squared error under the name `metric` is held against; `None` where no run tells.
+pub(super) fn held_against(rows: &[Row], metric: &str) -> Option<StudyLearnt> {
+    rows.iter().find_map(|row| {
         let run = row.last()?;
-        Some((row, run, *run.evaluation.of_the_mean.get(metric)?))
-    })?;
-    let least =
-        rows.iter().filter_map(Row::last).filter_map(|run| run.metrics.get(metric).copied()).min_by(f64::total_cmp)?;
-    let gain = if of_the_mean > 0.0 { 1.0 - least / of_the_mean } else { 0.0 };
+        let error = *run.evaluation.of_the_mean.get(metric)?;
+        Some(StudyLearnt { number: number(row).to_owned(), error, after: after(run) })
+    })
+}
+
+/// What the errors in a report's tables say: of the network, where it errs less than one number for everybody; of the
+/// engines else. `None` where they are held against nothing, or no row has one.
+pub(super) fn meaning(report: &StudyReport) -> Option<Difference> {
+    let StudyLearnt { number, error, after } = report.learnt.as_ref()?;
+    let least = errors(report).min_by(f64::total_cmp)?;
+    let gain = if *error > 0.0 { 1.0 - least / error } else { 0.0 };
     let errs = if gain >= HARDLY {
         let gain = figures::percent(gain);
         format!(
@@ -42,14 +51,35 @@ pub(super) fn meaning(rows: &[Row], metric: &str) -> Option<Difference> {
              the network recommends well."
         )
     };
-    let [least, of_the_mean] = [least, of_the_mean].map(|error| Unit::Plain.show(error));
+    let [least, of_the_number] = [least, *error].map(|error| Unit::Plain.show(error));
     let text = format!(
-        "One number for everybody, {}, has an RMSE of {of_the_mean} on the same test rows by the same code; the lowest of a network here is \
-         {least}. {}, the network errs {errs}",
-        number(row),
-        after(run)
+        "One number for everybody, {number}, has an RMSE of {of_the_number} on the same test rows by the same code; the lowest of a network \
+         here is {least}. {after}, the network errs {errs}"
     );
-    Some(Difference::new("What the errors say", text))
+    Some(Difference::new(ERRORS, text))
+}
+
+/// Says anew what the errors say, of the rows that stand in the tables now.
+pub(super) fn say_anew(report: &mut StudyReport) {
+    let Some(now) = meaning(report) else { return };
+    let differences = &mut report.differences;
+    match differences.iter_mut().find(|difference| difference.heading == ERRORS) {
+        Some(before) => *before = now,
+        None => {
+            let place = differences.iter().position(|difference| difference.heading == EPOCHS);
+            differences.insert(place.unwrap_or(differences.len()), now);
+        }
+    }
+}
+
+/// The root mean squared error of every row that has one.
+fn errors(report: &StudyReport) -> impl Iterator<Item = f64> {
+    let tables = report.tables.iter().filter(|table| table.whose == Whose::Measured);
+    tables.flat_map(|table| {
+        let column = table.columns.iter().position(|column| column.name.split(',').next() == Some("RMSE"));
+        let rows = table.rows.iter().filter(|row| !row.is_reference());
+        rows.filter_map(move |row| row.cells.get(column?)?.value())
+    })
 }
 
 /// What one number for everybody is, of what the row's network predicts.
@@ -85,12 +115,13 @@ pub(super) fn epochs(rows: &[Row], paper: Option<u32>) -> Option<Difference> {
             "{words} here. How many the paper took is not known here, so that its times and errors may be of another amount of training."
         ),
     };
-    Some(Difference::new("Epochs", text))
+    Some(Difference::new(EPOCHS, text))
 }
 
 #[cfg(test)]
 mod tests {
     use recspeed_types::spec::RecommenderSpec;
+    use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyMachine, StudyTable};
 
     use super::super::row::Measured;
     use super::super::row::tests::{RUN, row};
@@ -116,6 +147,59 @@ mod tests {
         [row(Measured::Ran(vec![run])), row(Measured::Failed { cause: "It crashed.".to_owned(), finished: 0 })]
     }
 
+    /// The report of these rows: their errors, held against what they tell.
+    fn report_of(rows: &[Row]) -> StudyReport {
+        let error = |row: &Row| row.cell(|run| run.metrics.get("rmse").copied());
+        let row = |row: &Row| StudyRow { name: row.name.clone(), note: String::new(), cells: vec![error(row)] };
+        let all: Vec<&Row> = rows.iter().collect();
+        let table = StudyTable {
+            title: "Measured here".to_owned(),
+            whose: Whose::Measured,
+            rows_are: "engine".to_owned(),
+            columns: vec![StudyColumn::lower("RMSE, 0 to 1", Unit::Plain)],
+            rows: rows.iter().map(row).chain(one_number(&all, &[(0, "rmse")], 1)).collect(),
+            bars: None,
+        };
+        let mut report = super::super::report("mixed", String::new(), StudyMachine::default(), vec![table]);
+        report.learnt = held_against(rows, "rmse");
+        report
+    }
+
+    fn said(rows: &[Row]) -> Option<String> {
+        meaning(&report_of(rows)).map(|said| said.text)
+    }
+
+    #[test]
+    fn what_the_errors_say_is_said_of_the_rows_that_stand_in_the_report() {
+        let mut report = report_of(&[ran(0.41, 1)]);
+        report.differences = vec![Difference::new("Time", "Other hardware."), Difference::new(EPOCHS, "1 epoch here.")];
+        say_anew(&mut report);
+        let headings: Vec<&str> = report.differences.iter().map(|difference| difference.heading.as_str()).collect();
+        assert_eq!(headings, ["Time", ERRORS, EPOCHS], "where a report of one command has it");
+        assert!(report.differences[1].text.contains("the lowest of a network here is 0.4100"), "{report:?}");
+        // A row that is put among the others, in another table, and one that has no number.
+        let mut table = report.tables[0].clone();
+        let missing = StudyCell::Missing(Missing { install: "make it".to_owned(), why: String::new() });
+        table.rows = vec![
+            StudyRow { name: "New".to_owned(), note: String::new(), cells: vec![StudyCell::number(0.2)] },
+            StudyRow { name: "PyTorch".to_owned(), note: String::new(), cells: vec![missing] },
+        ];
+        report.tables.insert(1, table);
+        say_anew(&mut report);
+        assert_eq!(report.differences.len(), 3, "it is said once");
+        let text = &report.differences[1].text;
+        assert!(text.contains("the lowest of a network here is 0.2000. After 1 epoch of"), "{text}");
+        assert!(text.contains("errs 50.0 % less than that number"), "{text}");
+        // The paper's errors are of other data, and one number for everybody is no network.
+        report.tables[1].whose = Whose::Paper;
+        say_anew(&mut report);
+        assert!(report.differences[1].text.contains("the lowest of a network here is 0.4100"), "{report:?}");
+        report.learnt = None;
+        let before = report.differences.clone();
+        say_anew(&mut report);
+        assert_eq!(report.differences, before, "a report of before this was told keeps what it says");
+    }
+
     #[test]
     fn one_number_for_everybody_is_a_row_with_the_errors_that_a_run_tells_of_it_and_no_time() {
         let [old, failed] = silent();
@@ -133,7 +217,7 @@ mod tests {
     fn a_study_says_that_errors_are_those_of_one_number_and_what_they_show_then() {
         let said = |errors: &[f64], epochs: u32| {
             let rows: Vec<Row> = errors.iter().map(|&error| ran(error, epochs)).collect();
-            meaning(&rows, "rmse").expect("runs tell").text
+            self::said(&rows).expect("runs tell")
         };
         for (errors, least, less) in [
             (&[0.41, 0.42][..], "0.4100", "no less"),
@@ -151,10 +235,10 @@ mod tests {
         let learnt = said(&[0.3, 0.31], 20);
         assert!(learnt.contains("After 20 epochs of 8,000 made-up ratings, the network errs 25.0 % less "), "{learnt}");
         assert!(!learnt.contains("recommends well"), "{learnt}");
-        assert_eq!(meaning(&silent(), "rmse"), None);
+        assert_eq!(self::said(&silent()), None);
         let mut of_stars = ran(0.4, 1);
         of_stars.spec.recommender = RecommenderSpec::new("mlp");
-        let text = meaning(&[of_stars], "rmse").expect("a run tells").text;
+        let text = self::said(&[of_stars]).expect("a run tells");
         assert!(
             text.starts_with("One number for everybody, the mean of the ratings to learn from, has an RMSE"),
             "{text}"

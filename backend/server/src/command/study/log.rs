@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StudyError;
-use super::alone::Alone;
 use super::identity::Identity;
 use super::load::Load;
 use super::render::date;
 use super::sets::{ENDING, Sets};
 use super::standing::{Measured, Sitting, Standing};
+use crate::alone::Alone;
 use crate::clock;
 use crate::command::{figures, output};
 use crate::home;

@@ -1,38 +1,33 @@
-//! Rows that were measured alone, put into the last whole report, where they can stand beside its rows.
+//! Rows that were measured alone, put into the last report, where they can stand beside its rows.
 
 use recspeed_types::ExperimentSpec;
 use recspeed_types::build::words_beside;
 use recspeed_types::study::{StudyCell, StudyLoad, StudyReport, StudyRow, Whose};
 
 use super::differences::{library, release};
+use super::learnt;
 use super::render::date;
 use crate::command::figures::counted;
 
 /// Rows that are named behind one that was measured with them; of a whole table each row would name all.
 const NAMED: usize = 4;
 
-/// The last report with the rows of a part of the study in place of its own.
+/// The last report with the rows of a part of the study in place of its own. What is said of all rows is said anew.
 ///
 /// # Errors
 /// Why the rows cannot stand beside each other.
 pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyReport, &'static str> {
-    if last.machine.host != part.machine.host {
-        return Err("was measured on another machine");
-    }
-    // Where rows of one report differ each says its own; what they were asked to take stands in their specs or in the conditions.
-    if last.machine.threads.zip(part.machine.threads).is_some_and(|(last, part)| last != part) {
-        return Err("was measured with another number of threads");
-    }
-    if last.conditions != part.conditions || !part.specs.iter().all(|spec| fits(&last.specs, spec)) {
-        return Err("is of other data, sizes or settings");
-    }
-    let own = measured(part);
-    let is_own = |&(title, row): &(&str, &StudyRow)| own.iter().any(|(of, own)| *of == title && own.name == row.name);
+    let (theirs, own) = (measured(last), measured(part));
+    may_be_beside(last, part, (&theirs, &own))?;
+    // The same command, which was stopped: it brings its own rows, and those of other commands stay.
+    let goes_on = last.partial.is_some() && last.command == part.command;
+    let asked = if goes_on { rows(part) } else { own.clone() };
+    let is_own = |&(title, row): &Named<'_>| asked.iter().any(|(of, own)| *of == title && own.name == row.name);
     // Those that are left of the last report, and stand beside the others.
-    let left: Vec<_> = measured(last).into_iter().filter(|row| !is_own(row)).collect();
+    let left: Vec<Named<'_>> = theirs.into_iter().filter(|row| !is_own(row)).collect();
     // Where none is, every number is of the part, and so is what the head says of them; a study that was stopped keeps its head, with the
     // command that goes on.
-    let is_of_part = left.is_empty() && !own.is_empty() && last.partial.is_none();
+    let is_of_part = goes_on || (left.is_empty() && !own.is_empty() && last.partial.is_none());
     let mut whole = last.clone();
     for table in part.tables.iter().filter(|table| table.whose == Whose::Measured) {
         let same = |other: &&mut recspeed_types::study::StudyTable| {
@@ -41,7 +36,7 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
         let Some(into) = whole.tables.iter_mut().find(same) else { return Err("has other tables") };
         for row in &table.rows {
             let words = if is_of_part { String::new() } else { note(last, part, (into.title.as_str(), row), &left) };
-            put(&mut into.rows, row, words);
+            put(&mut into.rows, row, words, goes_on);
         }
     }
     for spec in &part.specs {
@@ -51,29 +46,72 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
         }
     }
     if is_of_part {
-        return Ok(StudyReport { tables: whole.tables, specs: whole.specs, ..part.clone() });
+        whole = StudyReport { tables: whole.tables, specs: whole.specs, ..part.clone() };
+    } else {
+        // The head is of the worker that measured the other rows.
+        let own = whole.machine.versions.get("recspeed").cloned();
+        whole.machine.versions.extend(part.machine.versions.clone());
+        whole.machine.versions.extend(own.map(|version| ("recspeed".to_owned(), version)));
     }
-    // The head is of the worker that measured the other rows.
-    let own = whole.machine.versions.get("recspeed").cloned();
-    whole.machine.versions.extend(part.machine.versions.clone());
-    whole.machine.versions.extend(own.map(|version| ("recspeed".to_owned(), version)));
+    if !left.is_empty() && other_threads(last, part).is_some() {
+        whole.machine.threads = None;
+    }
+    whole.learnt = whole.learnt.or_else(|| last.learnt.clone()).or_else(|| part.learnt.clone());
+    learnt::say_anew(&mut whole);
     Ok(whole)
+}
+
+/// A row with the title of its table.
+type Named<'a> = (&'a str, &'a StudyRow);
+
+/// Whether the rows of both, of which these have a number, can stand in one report. One without a number is of no
+/// machine and of no data yet.
+fn may_be_beside(
+    last: &StudyReport,
+    part: &StudyReport,
+    (theirs, own): (&[Named<'_>], &[Named<'_>]),
+) -> Result<(), &'static str> {
+    let both = !theirs.is_empty() && !own.is_empty();
+    if both && last.machine.host != part.machine.host {
+        return Err("was measured on another machine");
+    }
+    // Where rows of one table differ each says its own; what they were asked to take stands in their specs or in the
+    // conditions. Each table is held against itself: on a GPU there are fewer threads, unless told, than on the
+    // processor.
+    let in_one_table = own.iter().any(|(title, _)| theirs.iter().any(|(of, _)| of == title));
+    if in_one_table && other_threads(last, part).is_some() {
+        return Err("was measured with another number of threads");
+    }
+    let other_data = both && last.conditions != part.conditions;
+    if other_data || !part.specs.iter().all(|spec| fits(&last.specs, spec)) {
+        return Err("is of other data, sizes or settings");
+    }
+    Ok(())
+}
+
+/// The threads of both, where each has one number of them and these differ.
+fn other_threads(last: &StudyReport, part: &StudyReport) -> Option<(u32, u32)> {
+    last.machine.threads.zip(part.machine.threads).filter(|(last, part)| last != part)
 }
 
 /// Whether a report has each row of another one, of the same data, settings and machine, in at least as many runs.
 pub(super) fn has_all_of(report: &StudyReport, other: &StudyReport) -> bool {
     let own = measured(report);
-    let has = |&(title, row): &(&str, &StudyRow)| {
+    let has = |&(title, row): &Named<'_>| {
         own.iter().any(|&(of, own)| of == title && own.name == row.name && runs(own) >= runs(row))
     };
     merged(report, other).is_ok() && measured(other).iter().all(has)
 }
 
-/// The rows with a number, each with the title of its table.
-fn measured(report: &StudyReport) -> Vec<(&str, &StudyRow)> {
+/// The rows of what was measured here, with a number or without.
+fn rows(report: &StudyReport) -> Vec<Named<'_>> {
     let tables = report.tables.iter().filter(|table| table.whose == Whose::Measured);
-    let rows = tables.flat_map(|table| table.rows.iter().map(|row| (table.title.as_str(), row)));
-    rows.filter(|(_, row)| is_measured(row)).collect()
+    tables.flat_map(|table| table.rows.iter().map(|row| (table.title.as_str(), row))).collect()
+}
+
+/// Those with a number.
+fn measured(report: &StudyReport) -> Vec<Named<'_>> {
+    rows(report).into_iter().filter(|(_, row)| is_measured(row)).collect()
 }
 
 /// Whether a row's spec is what the last report's row of that name ran, or, of a new row, trains what the others train.
@@ -93,7 +131,7 @@ fn fits(last: &[ExperimentSpec], spec: &ExperimentSpec) -> bool {
 
 /// What stands behind the name of a row with numbers, of the table with this title, that was measured at another time than those that are
 /// `left` of the last report.
-fn note(last: &StudyReport, part: &StudyReport, (title, row): (&str, &StudyRow), left: &[(&str, &StudyRow)]) -> String {
+fn note(last: &StudyReport, part: &StudyReport, (title, row): Named<'_>, left: &[Named<'_>]) -> String {
     let mut together: Vec<String> = Vec::new();
     for (_, other) in measured(part).into_iter().filter(|(_, other)| other.name != row.name) {
         let name = format!("“{}”", other.name);
@@ -112,6 +150,10 @@ fn note(last: &StudyReport, part: &StudyReport, (title, row): (&str, &StudyRow),
     words.extend((!part.sittings.is_empty()).then(|| "in several sittings".to_owned()));
     if let Some(load) = part.machine.load.filter(StudyLoad::is_busy) {
         words.push(format!("while others took {:.0} % of the processors", load.others * 100.0));
+    }
+    if let Some((theirs, own)) = other_threads(last, part) {
+        let own = counted(own.into(), "thread", "threads");
+        words.push(format!("on {own}, the other tables' rows on {theirs}"));
     }
     let differ = |last: &str, part: &str| !last.is_empty() && !part.is_empty() && last != part;
     if differ(&last.machine.id, &part.machine.id) {
@@ -142,14 +184,15 @@ fn note(last: &StudyReport, part: &StudyReport, (title, row): (&str, &StudyRow),
     }
 }
 
-/// A row that could not be measured takes no number's place; one with numbers has `words` behind its own.
-fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, words: String) {
+/// A row that could not be measured takes no number's place, unless the same command `goes_on`; one with numbers has
+/// `words` behind its own.
+fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, words: String, goes_on: bool) {
     let mut own = row.clone();
     if is_measured(row) && !words.is_empty() {
         own.note = if own.note.is_empty() { words } else { format!("{}; {words}", own.note) };
     }
     match rows.iter_mut().find(|other| other.name == row.name) {
-        Some(other) if is_measured(other) && !is_measured(row) => {}
+        Some(other) if !goes_on && is_measured(other) && !is_measured(row) => {}
         Some(other) => *other = own,
         // What all are held against stays below them.
         None if !own.is_reference() => {
@@ -175,7 +218,7 @@ fn runs(row: &StudyRow) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{Missing, ONE_NUMBER, StudyColumn, StudyMachine, StudyTable, Unit};
+    use recspeed_types::study::{Missing, ONE_NUMBER, StudyColumn, StudyLearnt, StudyMachine, StudyTable, Unit};
 
     use super::*;
 
@@ -344,6 +387,72 @@ mod tests {
         // It is no row that keeps the head from being that of the part.
         let whole = merged(&with_mean(&[("Burn", StudyCell::number(1.0))]), &part).expect("they fit");
         assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "{whole:?}");
+    }
+
+    #[test]
+    fn a_report_without_a_number_is_of_no_machine_and_stands_beside_any() {
+        let missing = || StudyCell::Missing(Missing::no_gpu());
+        let empty = |rows: &[(&str, StudyCell)]| {
+            let mut report = report(rows);
+            (report.machine, report.conditions) = (StudyMachine::default(), Vec::new());
+            report
+        };
+        let last = empty(&[("Burn", missing()), ("PyTorch", missing())]);
+        let part = report(&[("Burn", StudyCell::number(1.0))]);
+        for whole in [merged(&last, &part), merged(&part, &empty(&[("PyTorch", missing())]))] {
+            let whole = whole.expect("they fit");
+            let values: Vec<_> = whole.tables[0].rows.iter().map(|row| row.cells[0].value()).collect();
+            assert_eq!(values, [Some(1.0), None]);
+            assert_eq!((&whole.machine, &whole.conditions), (&part.machine, &part.conditions), "the one that measured");
+        }
+    }
+
+    #[test]
+    fn what_the_errors_say_is_of_all_rows_of_a_merged_report() {
+        let with_error = |rows: &[(&'static str, f64)]| {
+            let cells = |(name, error): &(&'static str, f64)| (*name, StudyCell::number(*error));
+            let mut report = report(&rows.iter().map(cells).collect::<Vec<_>>());
+            report.tables[0].columns = vec![StudyColumn::lower("RMSE", Unit::Plain)];
+            let (number, after) = ("the mean".to_owned(), "After 1 epoch of 5 ratings".to_owned());
+            report.learnt = Some(StudyLearnt { number, error: 0.4, after });
+            learnt::say_anew(&mut report);
+            report
+        };
+        let said = |report: &StudyReport| report.differences.iter().map(|said| said.text.clone()).collect::<String>();
+        let last = with_error(&[("Burn", 0.3), ("PyTorch", 0.2)]);
+        assert!(said(&last).contains("lowest of a network here is 0.2000"), "{}", said(&last));
+        for (part, lowest) in [
+            (&[("Burn", 0.1)][..], "0.1000"),
+            (&[("Burn", 0.35)][..], "0.2000"),
+            (&[("PyTorch", 0.35)][..], "0.3000"),
+            (&[("Burn", 0.35), ("PyTorch", 0.38)][..], "0.3500"),
+        ] {
+            let whole = merged(&last, &with_error(part)).expect("they fit");
+            let said = said(&whole);
+            assert!(said.contains(&format!("lowest of a network here is {lowest}")), "{part:?}: {said}");
+            assert_eq!(whole.differences.len(), 1, "{said}");
+        }
+        // The last one is of before this was told.
+        let mut old = last.clone();
+        (old.learnt, old.differences) = (None, Vec::new());
+        let whole = merged(&old, &with_error(&[("Burn", 0.1)])).expect("they fit");
+        assert!(said(&whole).contains("lowest of a network here is 0.1000"), "{}", said(&whole));
+    }
+
+    #[test]
+    fn a_stopped_command_that_goes_on_brings_its_own_rows_and_leaves_those_of_others() {
+        let missing = || StudyCell::Missing(Missing { install: "go on".to_owned(), why: "not measured".to_owned() });
+        let rows = [("Burn", StudyCell::number(1.0)), ("PyTorch", StudyCell::number(2.0))];
+        let mut last = report(&[&rows[..], &[("Other", StudyCell::number(3.0))]].concat());
+        "two rows".clone_into(&mut last.command);
+        last.partial = Some(recspeed_types::study::StudyProgress { done: 1, total: 2 });
+        // It began anew: what it has no more it did not measure.
+        let mut part = report(&[("Burn", StudyCell::number(4.0)), ("PyTorch", missing())]);
+        part.command.clone_from(&last.command);
+        let whole = merged(&last, &part).expect("they fit");
+        let values: Vec<_> = whole.tables[0].rows.iter().map(|row| row.cells[0].value()).collect();
+        assert_eq!((values, whole.partial), (vec![Some(4.0), None, Some(3.0)], None));
+        assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "the head is its own: {whole:?}");
     }
 
     #[test]

@@ -155,7 +155,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     });
     report.conditions = conditions.into_iter().collect();
     report.differences = explained(DIFFERENCES);
-    report.differences.extend(learnt::meaning(rows, "rmse"));
+    report.learnt = learnt::held_against(rows, "rmse");
+    let errors_say = learnt::meaning(&report);
+    report.differences.extend(errors_say);
     report.specs = rows.iter().filter(|row| row.last().is_some()).map(Row::named_spec).collect();
     report
 }

@@ -3,7 +3,6 @@
 //! Every measurement is kept as soon as it is made (`log`): a study that is stopped reports what it has, and goes on there when it is
 //! started again.
 
-mod alone;
 mod child;
 mod devices;
 mod differences;
@@ -20,10 +19,11 @@ mod memory;
 mod merge;
 mod methods;
 mod mixed;
-mod once;
+mod named;
 mod pins;
 mod pipeline_vs_sharded;
 mod render;
+mod rest;
 mod retrieval;
 mod row;
 mod runs;
@@ -44,6 +44,7 @@ use recspeed_types::{ExperimentSpec, FailureCode};
 use super::failure::CommandError;
 use super::output;
 use super::run::{SpecFileError, find_worker};
+use crate::alone::Held;
 use crate::{build, clock, whole_file};
 use keep::Extent;
 use load::Load;
@@ -80,6 +81,7 @@ impl StudyCommand {
         match self {
             Self::Retrieval(args) => Self::Retrieval(args.with_each_once()),
             Self::FourLayer(args) => Self::FourLayer(args.with_each_once()),
+            Self::PipelineVsSharded(args) => Self::PipelineVsSharded(args.with_each_once()),
             other => other,
         }
     }
@@ -199,8 +201,8 @@ fn refuse_to_set(set: &[String], fields: &[&'static str]) -> Result<(), StudyErr
 /// Why a study was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StudyError {
-    /// No engine has this name.
-    #[error("no engine is called `{given}`; the study knows {known}")]
+    /// No engine of the study has this name.
+    #[error("the study has no engine `{given}`; it knows {known}")]
     UnknownEngine {
         /// What was given.
         given: String,
@@ -280,6 +282,12 @@ pub(crate) enum StudyError {
     },
 }
 
+impl From<Held> for StudyError {
+    fn from(Held { by, lock }: Held) -> Self {
+        Self::Busy { by, lock }
+    }
+}
+
 impl StudyError {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
@@ -334,7 +342,7 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     ended.report.machine.load = ended.report.machine.load.or_else(|| load.so_far());
     (ended.report.machine.id, ended.report.machine.programs) = (machine, programs);
     build::version().clone_into(&mut ended.report.machine.build);
-    let told = tell::tell(args, &ended.report, command.extent())?;
+    let told = tell::tell(args, &ended, command.extent())?;
     let status = status(&ended);
     // What a report is made of is kept until that stands where it was asked for.
     if told.is_written() {
@@ -442,6 +450,7 @@ fn report(name: &str, command: String, machine: StudyMachine, measured: Vec<Stud
         conditions: Vec::new(),
         tables: measured.into_iter().chain(entry.and_then(study::Study::paper)).collect(),
         differences: Vec::new(),
+        learnt: None,
         specs: Vec::new(),
         partial: None,
         sittings: Vec::new(),

@@ -1,7 +1,5 @@
 //! A deep network as a pipeline of stages and with its training state divided: ours, torchgpipe's and DeepSpeed's.
 
-use std::fmt::Write as _;
-
 use clap::{Args, ValueEnum};
 use recspeed_engines::Engines;
 use recspeed_types::spec::{Device, EngineKind, StrategyKind};
@@ -9,15 +7,18 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Uni
 use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::failure::CommandError;
+use super::super::once::each_once;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
 use super::keep::Extent;
 use super::learnt;
+use super::named::{self, OnDevice, name_of};
+use super::rest::{Rest, not_yet};
 use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
-use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
+use super::{SpecStudyArgs, StudyError, explained, refuse_to_set, report, spec_of};
 
 const NAME: &str = "pipeline-vs-sharded";
 
@@ -55,45 +56,49 @@ metrics = ["rmse", "mae", "accuracy", "auc"]
 const FULL: [&str; 2] = ["dataset.id=beauty-synthetic", "training.batch_size=1024"];
 
 /// Name, engine, strategy. Two ranks and the same global batch throughout; the pipelines cut it into four micro-batches.
-const ROWS: &[(&str, &str, &str)] = &[
-    ("One device, Burn", "burn", r#"{ kind = "single" }"#),
-    ("One device, PyTorch", "pytorch", r#"{ kind = "single" }"#),
-    ("GPipe, ours", "burn", r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#),
+const ROWS: &[(&str, EngineKind, &str)] = &[
+    ("One device, Burn", EngineKind::Burn, r#"{ kind = "single" }"#),
+    ("One device, PyTorch", EngineKind::Pytorch, r#"{ kind = "single" }"#),
+    ("GPipe, ours", EngineKind::Burn, r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#),
     (
         "GPipe with recomputation, ours",
-        "burn",
+        EngineKind::Burn,
         r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe", recompute = "always" }"#,
     ),
-    ("1F1B, ours", "burn", r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "1f1b" }"#),
-    ("GPipe, torchgpipe", "torchgpipe", r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#),
+    ("1F1B, ours", EngineKind::Burn, r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "1f1b" }"#),
+    (
+        "GPipe, torchgpipe",
+        EngineKind::Torchgpipe,
+        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#,
+    ),
     (
         "GPipe with recomputation, torchgpipe",
-        "torchgpipe",
+        EngineKind::Torchgpipe,
         r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe", recompute = "always" }"#,
     ),
-    ("ZeRO 1, ours", "burn", r#"{ kind = "zero", ranks = 2, stage = 1 }"#),
-    ("ZeRO 2, ours", "burn", r#"{ kind = "zero", ranks = 2, stage = 2 }"#),
-    ("ZeRO 3, ours", "burn", r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
-    ("ZeRO 1, DeepSpeed", "deepspeed", r#"{ kind = "zero", ranks = 2, stage = 1 }"#),
-    ("ZeRO 2, DeepSpeed", "deepspeed", r#"{ kind = "zero", ranks = 2, stage = 2 }"#),
-    ("ZeRO 3, DeepSpeed", "deepspeed", r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
+    ("ZeRO 1, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 1 }"#),
+    ("ZeRO 2, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 2 }"#),
+    ("ZeRO 3, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
+    ("ZeRO 1, DeepSpeed", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 1 }"#),
+    ("ZeRO 2, DeepSpeed", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 2 }"#),
+    ("ZeRO 3, DeepSpeed", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
 ];
 
 /// Name, engine, device, strategy, where the paper had them: on a GPU.
-const GPU_ROWS: &[(&str, &str, &str, &str)] = &[
-    ("One device, Burn on LibTorch", "burn", "libtorch-cuda", r#"{ kind = "single" }"#),
-    ("One device, Burn's own kernels", "burn", "cuda", r#"{ kind = "single" }"#),
-    ("One device, PyTorch on CUDA", "pytorch", "cuda", r#"{ kind = "single" }"#),
+const GPU_ROWS: &[(&str, EngineKind, Device, &str)] = &[
+    ("One device, Burn on LibTorch", EngineKind::Burn, Device::LibtorchCuda, r#"{ kind = "single" }"#),
+    ("One device, Burn's own kernels", EngineKind::Burn, Device::Cuda, r#"{ kind = "single" }"#),
+    ("One device, PyTorch on CUDA", EngineKind::Pytorch, Device::Cuda, r#"{ kind = "single" }"#),
     (
         "GPipe, ours on LibTorch, both stages on one GPU",
-        "burn",
-        "libtorch-cuda",
+        EngineKind::Burn,
+        Device::LibtorchCuda,
         r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#,
     ),
     (
         "ZeRO 1, ours on LibTorch, both ranks on one GPU",
-        "burn",
-        "libtorch-cuda",
+        EngineKind::Burn,
+        Device::LibtorchCuda,
         r#"{ kind = "zero", ranks = 2, stage = 1 }"#,
     ),
 ];
@@ -143,14 +148,70 @@ pub struct PipelineVsShardedArgs {
     /// Measure only the rows on the processor, or only those on a GPU
     #[arg(long, value_enum, value_name = "WHERE")]
     on: Option<On>,
+    /// Measure the rows of these engines only, as burn,deepspeed; of one on another device than its usual one as
+    /// burn@libtorch-cuda
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "on")]
+    engines: Vec<String>,
     #[command(flatten)]
     pub(super) specs: SpecStudyArgs,
 }
 
 impl PipelineVsShardedArgs {
-    /// What its report is of: of a part where the rows of one table are left out.
+    /// The same without engines that are named again, also one by the name of its usual device.
+    pub(super) fn with_each_once(self) -> Self {
+        let of = |name: &String| engine_of(name).map_err(|_| name.clone());
+        let engines = each_once(("--engines", "measured"), &self.engines, of);
+        Self { engines, ..self }
+    }
+
+    /// What its report is of: of a part where the rows of one table or of some engines are left out.
     pub(super) const fn extent(&self) -> Extent {
-        self.specs.extent(self.on.is_some())
+        self.specs.extent(self.is_part())
+    }
+
+    const fn is_part(&self) -> bool {
+        self.on.is_some() || !self.engines.is_empty()
+    }
+
+    /// The rows that are to be measured.
+    fn chosen(&self) -> Result<Vec<Entry>, StudyError> {
+        let named = self.engines.iter().map(|name| engine_of(name)).collect::<Result<Vec<_>, _>>()?;
+        let is_chosen = |entry: &Entry| {
+            self.on.is_none_or(|on| on == entry.on()) && (named.is_empty() || named.contains(&entry.engine))
+        };
+        Ok(entries().filter(is_chosen).collect())
+    }
+
+    /// The command that measures all rows.
+    fn command(&self) -> String {
+        self.specs.command(NAME, self.repeats())
+    }
+
+    fn repeats(&self) -> u32 {
+        self.specs.study.repeats.unwrap_or(self.specs.usual_repeats())
+    }
+
+    /// The options that choose what these choose.
+    fn choice(&self) -> String {
+        match self.on {
+            Some(on) => format!(" --on {}", on.as_str()),
+            None if self.engines.is_empty() => String::new(),
+            None => format!(" --engines {}", self.engines.join(",")),
+        }
+    }
+
+    /// The rows that a part leaves out; `None` where this is none.
+    fn rest(&self) -> Result<Option<Rest>, CommandError> {
+        if !self.is_part() {
+            return Ok(None);
+        }
+        let mut rows = Vec::new();
+        for entry in entries() {
+            let spec = spec_of(SPEC, &self.specs, &FULL, &entry.of_row())?;
+            rows.push(Row::new(entry.name.to_owned(), spec, not_yet()));
+        }
+        let whole = self.command();
+        Ok(Some(Rest::new(tables(String::new(), &rows), move |names| whole.clone() + &choice_of(names))))
     }
 }
 
@@ -168,45 +229,96 @@ impl On {
             Self::Gpu => "gpu",
         }
     }
+
+    const fn of(device: Device) -> Self {
+        match device {
+            Device::LibtorchCuda | Device::Cuda => Self::Gpu,
+            _ => Self::Processor,
+        }
+    }
+}
+
+/// A row before it is measured.
+struct Entry {
+    name: &'static str,
+    engine: OnDevice,
+    strategy: &'static str,
+}
+
+impl Entry {
+    /// The table that it stands in.
+    const fn on(&self) -> On {
+        On::of(self.engine.1)
+    }
+
+    /// What makes its spec.
+    fn of_row(&self) -> Vec<String> {
+        let (kind, device) = self.engine;
+        let mut of_row = vec![format!("engine.kind={}", kind.as_str()), format!("strategy={}", self.strategy)];
+        of_row.extend((self.on() == On::Gpu).then(|| format!("engine.device={}", device.as_str())));
+        of_row
+    }
+}
+
+/// Every row, in the order of the tables.
+fn entries() -> impl Iterator<Item = Entry> {
+    // On the processor each engine is on its usual device.
+    let usual = |kind: EngineKind| (kind, kind.devices().first().copied().unwrap_or_default());
+    let on_processor = ROWS.iter().map(move |&(name, kind, strategy)| Entry { name, engine: usual(kind), strategy });
+    let on_gpu = GPU_ROWS.iter();
+    let on_gpu = on_gpu.map(|&(name, kind, device, strategy)| Entry { name, engine: (kind, device), strategy });
+    on_processor.chain(on_gpu)
+}
+
+/// The engine of this name that the study has rows of.
+fn engine_of(name: &str) -> Result<OnDevice, StudyError> {
+    let mut all: Vec<OnDevice> = Vec::new();
+    for entry in entries() {
+        if !all.contains(&entry.engine) {
+            all.push(entry.engine);
+        }
+    }
+    named::find(name, &all)
+}
+
+/// The options that choose the rows of these names, which stand in the order of the tables: a table as a whole, or else
+/// their engines.
+fn choice_of(names: &[&str]) -> String {
+    for on in [On::Processor, On::Gpu] {
+        let of_table: Vec<&str> = entries().filter(|entry| entry.on() == on).map(|entry| entry.name).collect();
+        if of_table == names {
+            return format!(" --on {}", on.as_str());
+        }
+    }
+    let mut engines: Vec<String> = Vec::new();
+    for entry in entries().filter(|entry| names.contains(&entry.name)) {
+        let name = name_of(entry.engine);
+        if !engines.contains(&name) {
+            engines.push(name);
+        }
+    }
+    format!(" --engines {}", engines.join(","))
 }
 
 /// Measures it; `None` when the user stopped it before anything was measured.
 pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
-    let PipelineVsShardedArgs { on, specs: args } = args;
-    refuse_to_set(&args.set, &OWN)?;
-    let worker = find_worker(args.study.worker.as_deref())?;
+    let specs = &args.specs;
+    refuse_to_set(&specs.set, &OWN)?;
+    let chosen = args.chosen()?;
+    let rest = args.rest()?;
+    let worker = find_worker(specs.study.worker.as_deref())?;
     let answers = Answers::default();
     let place = Place { worker: &worker, engines, answers: &answers };
     let mut planned = Vec::new();
-    for (name, of_row) in rows(*on) {
-        planned.push(Planned::new(name, spec_of(SPEC, args, &FULL, &of_row)?, place));
+    for entry in chosen {
+        planned.push(Planned::new(entry.name, spec_of(SPEC, specs, &FULL, &entry.of_row())?, place));
     }
-    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
-    let mut command = args.command(NAME, repeats);
-    if let Some(on) = on {
-        let _ = write!(command, " --on {}", on.as_str());
-    }
-    let less_memory = args.less_memory();
-    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats, less_memory };
+    let (repeats, less_memory) = (args.repeats(), specs.less_memory());
+    let command = args.command() + &args.choice();
+    let course = Course { study: NAME, args: &specs.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
-    Ok(Some(turns.ended(report)))
-}
-
-/// The name of every row, or of those of one table, and what makes it.
-fn rows(on: Option<On>) -> impl Iterator<Item = (&'static str, Vec<String>)> {
-    let of_row = |engine: &str, strategy: &str| vec![format!("engine.kind={engine}"), format!("strategy={strategy}")];
-    let on_processor = ROWS
-        .iter()
-        .filter(move |_| on != Some(On::Gpu))
-        .map(move |(name, engine, strategy)| (*name, of_row(engine, strategy)));
-    let on_gpu =
-        GPU_ROWS.iter().filter(move |_| on != Some(On::Processor)).map(move |(name, engine, device, strategy)| {
-            let mut of_row = of_row(engine, strategy);
-            of_row.push(format!("engine.device={device}"));
-            (*name, of_row)
-        });
-    on_processor.chain(on_gpu)
+    Ok(Some(turns.ended(report).beside(rest)))
 }
 
 fn tables(command: String, rows: &[Row]) -> StudyReport {
@@ -230,7 +342,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         })
     };
     let table = |title: &str, of_gpu: bool| {
-        let on_gpu = |row: &&Row| matches!(row.spec.engine.device, Device::LibtorchCuda | Device::Cuda);
+        let on_gpu = |row: &&Row| On::of(row.spec.engine.device) == On::Gpu;
         let own: Vec<&Row> = rows.iter().filter(|row| on_gpu(row) == of_gpu).collect();
         let one_number = learnt::one_number(&own, &[(2, "rmse"), (3, "mae"), (4, "accuracy")], columns.len());
         StudyTable {
@@ -247,7 +359,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     let mut report = report(NAME, command, machine(rows), measured);
     report.conditions = rows.iter().find_map(|row| Some(conditions(&row.spec, row.last()?))).into_iter().collect();
     report.differences = explained(DIFFERENCES);
-    report.differences.extend(learnt::meaning(rows, "rmse"));
+    report.learnt = learnt::held_against(rows, "rmse");
+    let errors_say = learnt::meaning(&report);
+    report.differences.extend(errors_say);
     report.differences.extend(learnt::epochs(rows, None));
     report.specs = rows.iter().map(Row::named_spec).collect();
     report
@@ -309,29 +423,164 @@ mod tests {
     fn every_row_is_a_valid_spec_in_both_sizes() {
         for full in [false, true] {
             let args = SpecStudyArgs { full, ..SpecStudyArgs::default() };
-            for (name, of_row) in rows(None) {
-                let spec = spec_of(SPEC, &args, &FULL, &of_row).unwrap_or_else(|error| panic!("{name}: {error}"));
-                assert_eq!(of_row[0], format!("engine.kind={}", spec.engine.kind.as_str()));
+            for entry in entries() {
+                let spec = spec_of(SPEC, &args, &FULL, &entry.of_row());
+                let spec = spec.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+                assert_eq!(spec.engine.kind, entry.engine.0);
+                assert!(On::of(spec.engine.device) == entry.on(), "{}", entry.name);
             }
         }
     }
 
     #[test]
     fn the_rows_of_one_table_are_those_on_its_devices_and_no_other_rows_have_their_names() {
-        let names = |on| rows(on).map(|(name, _)| name).collect::<Vec<_>>();
-        let (on_processor, on_gpu) = (names(Some(On::Processor)), names(Some(On::Gpu)));
+        let (on_processor, on_gpu) = (names(&on(On::Processor)), names(&on(On::Gpu)));
         assert_eq!((on_processor.len(), on_gpu.len()), (ROWS.len(), GPU_ROWS.len()));
         // A report is put together of both by these names.
         assert!(on_gpu.iter().all(|name| !on_processor.contains(name)));
-        assert_eq!(names(None), [on_processor, on_gpu].concat());
-        let args = SpecStudyArgs::default();
-        for on in [On::Processor, On::Gpu] {
-            for (name, of_row) in rows(Some(on)) {
-                let spec = spec_of(SPEC, &args, &FULL, &of_row).unwrap_or_else(|error| panic!("{name}: {error}"));
-                let is_on_gpu = matches!(spec.engine.device, Device::LibtorchCuda | Device::Cuda);
-                assert_eq!(is_on_gpu, on == On::Gpu, "{name}");
-            }
+        assert_eq!(names(&PipelineVsShardedArgs::default()), [on_processor, on_gpu].concat());
+    }
+
+    fn on(on: On) -> PipelineVsShardedArgs {
+        PipelineVsShardedArgs { on: Some(on), ..PipelineVsShardedArgs::default() }
+    }
+
+    fn of_engines(engines: &[&str]) -> PipelineVsShardedArgs {
+        let engines = engines.iter().map(|&name| name.to_owned()).collect();
+        PipelineVsShardedArgs { engines, ..PipelineVsShardedArgs::default() }
+    }
+
+    fn names(args: &PipelineVsShardedArgs) -> Vec<&'static str> {
+        args.chosen().expect("known names").into_iter().map(|entry| entry.name).collect()
+    }
+
+    #[test]
+    fn engines_are_named_as_in_the_other_studies_and_one_without_a_device_is_on_its_usual_one() {
+        assert_eq!(
+            names(&of_engines(&["deepspeed", "pytorch"])),
+            ["One device, PyTorch", "ZeRO 1, DeepSpeed", "ZeRO 2, DeepSpeed", "ZeRO 3, DeepSpeed"],
+            "in the order of the tables"
+        );
+        assert_eq!(names(&of_engines(&["burn@cuda", "pytorch@cuda"])), [GPU_ROWS[1].0, GPU_ROWS[2].0]);
+        assert_eq!(names(&of_engines(&["burn"])), names(&of_engines(&["burn@flex"])));
+        assert!(names(&of_engines(&["burn"])).iter().all(|name| ROWS.iter().any(|row| row.0 == *name)));
+        // One that the lab has, and this study has not, is told with those that it has.
+        for unknown in ["tensorflow", "burn@vulkan", "pytorhc", ""] {
+            let Err(error) = of_engines(&[unknown]).chosen().map(|_| ()) else { panic!("{unknown}: it has no rows") };
+            let said = error.to_string();
+            assert!(said.contains(&format!("`{unknown}`")) && said.contains("torchgpipe@cpu"), "{said}");
+            assert_eq!(error.exit_status(), 2);
         }
+        let twice = of_engines(&["burn", "burn@flex", "pytorch", "burn"]).with_each_once();
+        assert_eq!(twice.engines, ["burn", "pytorch"]);
+        assert_eq!(twice.choice(), " --engines burn,pytorch");
+        assert!(twice.extent().part && on(On::Gpu).extent().part);
+        assert!(!PipelineVsShardedArgs::default().extent().part);
+    }
+
+    #[test]
+    fn what_is_left_of_a_table_or_of_both_comes_by_one_command() {
+        let of = |args: &PipelineVsShardedArgs| choice_of(&names(args));
+        for on_one in [On::Processor, On::Gpu] {
+            assert_eq!(of(&on(on_one)), on(on_one).choice());
+        }
+        for engines in [&["burn"][..], &["pytorch", "deepspeed", "burn@cuda"]] {
+            assert_eq!(of(&of_engines(engines)), of_engines(engines).choice());
+        }
+    }
+
+    /// A report of these rows, each of which has taken so many seconds.
+    fn measured(args: &PipelineVsShardedArgs, seconds: f64) -> StudyReport {
+        use super::super::row::{Measured, tests::RUN};
+        let rows = args.chosen().expect("known names").into_iter().map(|entry| {
+            let spec = spec_of(SPEC, &args.specs, &FULL, &entry.of_row()).expect("a spec");
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.timing.fit_s = seconds;
+            run.engine.threads = if entry.on() == On::Gpu { 4 } else { 2 };
+            run.metrics.insert("rmse".to_owned(), seconds / 10.0);
+            run.evaluation.of_the_mean.insert("rmse".to_owned(), 0.4283);
+            Row::new(entry.name.to_owned(), spec, Measured::Ran(vec![run]))
+        });
+        tables(args.command() + &args.choice(), &rows.collect::<Vec<_>>())
+    }
+
+    /// What the page shows once these parts were measured, one after the other.
+    fn page(parts: &[(&PipelineVsShardedArgs, f64)]) -> StudyReport {
+        use super::super::keep::{Shown, keep};
+        let home = tempfile::tempdir().expect("a folder");
+        for (args, seconds) in parts {
+            let (report, rest) = (measured(args, *seconds), args.rest().expect("valid specs"));
+            let kept = keep(Some(home.path()), (&report, rest.as_ref()), args.extent()).expect("kept");
+            let kept = kept.expect("a folder");
+            assert!(!matches!(kept.shown, Shown::Last(_)) && kept.earlier.is_none(), "{kept:?}");
+        }
+        let text = std::fs::read(home.path().join("studies/pipeline-vs-sharded.json")).expect("a report");
+        serde_json::from_slice(&text).expect("a report")
+    }
+
+    /// Title, name and seconds of every row.
+    fn seconds(report: &StudyReport) -> Vec<(String, String, Option<f64>)> {
+        let tables = report.tables.iter().filter(|table| table.whose == Whose::Measured);
+        let rows = tables.flat_map(|table| table.rows.iter().map(|row| (table.title.clone(), row)));
+        rows.map(|(title, row)| (title, row.name.clone(), row.cells[0].value())).collect()
+    }
+
+    fn commands(report: &StudyReport) -> Vec<String> {
+        recspeed_types::study::remedies(report).into_iter().map(|remedy| remedy.command).collect()
+    }
+
+    #[test]
+    fn reports_of_parts_are_put_together_whichever_comes_first() {
+        let (processor, gpu) = (on(On::Processor), on(On::Gpu));
+        let (first, second) = (page(&[(&processor, 3.0), (&gpu, 2.0)]), page(&[(&gpu, 2.0), (&processor, 3.0)]));
+        assert_eq!(seconds(&first), seconds(&second));
+        let numbers: Vec<f64> = seconds(&first).iter().filter_map(|(_, _, seconds)| *seconds).collect();
+        assert_eq!(numbers, [[3.0; 13].as_slice(), &[2.0; 5]].concat(), "none has lost a number");
+        for report in [&first, &second] {
+            assert_eq!(report.tables.iter().filter(|table| table.whose == Whose::Paper).count(), 1);
+            assert_eq!(report.tables.last().map(|table| table.whose), Some(Whose::Paper));
+            assert_eq!(report.specs.len(), ROWS.len() + GPU_ROWS.len());
+            assert!(commands(report).is_empty(), "nothing is missing: {:?}", commands(report));
+            assert_eq!(report.machine.threads, None, "each table has its own");
+            // The lowest error is of a GPU in both, whichever part was put among the other's rows.
+            let said = report.differences.iter().find(|difference| difference.heading == "What the errors say");
+            let said = &said.expect("the runs tell").text;
+            assert!(said.contains("the lowest of a network here is 0.2000"), "{said}");
+        }
+        let note = &first.tables[1].rows[0].note;
+        assert!(note.contains("on 4 threads, the other tables' rows on 2"), "{note}");
+    }
+
+    #[test]
+    fn a_report_of_parts_names_what_is_missing_and_the_command_that_brings_it() {
+        let (processor, burn, pytorch) = (on(On::Processor), of_engines(&["burn"]), of_engines(&["pytorch"]));
+        let command = |choice: &str| format!("recspeed study pipeline-vs-sharded --repeats 3 {choice}");
+        let report = page(&[(&processor, 3.0)]);
+        assert_eq!(commands(&report), [command("--on gpu")]);
+        assert_eq!(report.tables[1].rows[0].cells[0].show(Unit::Seconds), "not measured yet");
+        let rest = "torchgpipe,deepspeed,burn@libtorch-cuda,burn@cuda,pytorch@cuda";
+        assert_eq!(commands(&page(&[(&burn, 3.0)])), [command(&format!("--engines pytorch,{rest}"))]);
+        // What an earlier part has brought is not asked for again.
+        assert_eq!(commands(&page(&[(&burn, 3.0), (&pytorch, 3.0)])), [command(&format!("--engines {rest}"))]);
+        assert_eq!(commands(&page(&[(&burn, 3.0), (&processor, 3.0)])), [command("--on gpu")]);
+    }
+
+    #[test]
+    fn a_part_of_other_settings_stays_apart_from_the_fuller_report() {
+        use super::super::keep::{Shown, keep};
+        let home = tempfile::tempdir().expect("a folder");
+        let put = |args: &PipelineVsShardedArgs| {
+            let (report, rest) = (measured(args, 3.0), args.rest().expect("valid specs"));
+            keep(Some(home.path()), (&report, rest.as_ref()), args.extent()).expect("kept").expect("a folder")
+        };
+        let processor = put(&on(On::Processor));
+        let before = std::fs::read(&processor.file).expect("a report");
+        let mut gpu = on(On::Gpu);
+        gpu.specs.set = vec!["training.learning_rate=0.1".to_owned()];
+        let kept = put(&gpu);
+        assert!(matches!(kept.shown, Shown::Last(_)), "{kept:?}");
+        assert_eq!(std::fs::read(&processor.file).expect("a report"), before, "its place is not taken");
+        assert_eq!(kept.file.file_name().and_then(|name| name.to_str()), Some("pipeline-vs-sharded.part.json"));
     }
 
     #[test]

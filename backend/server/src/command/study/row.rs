@@ -36,6 +36,11 @@ pub(super) enum Measured {
 }
 
 impl Row {
+    /// A row that has come to this, by the usual worker or by none.
+    pub(super) fn new(name: String, spec: ExperimentSpec, result: Measured) -> Self {
+        Self { name, spec, result, ranks: Vec::new(), other_build: None }
+    }
+
     /// Its last run.
     pub(super) fn last(&self) -> Option<&RunSummary> {
         self.runs().last()

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use recspeed_types::study::{Missing, StudyCell, StudyLoad, StudyProgress, StudyReport, Whose};
 
-use super::alone::Alone;
 use super::render::date;
+use super::rest::Rest;
+use crate::alone::Alone;
 use crate::command::figures;
 
 /// A time in which a study measured without being stopped.
@@ -46,6 +47,8 @@ pub(super) struct Standing {
 /// A study that has ended or was stopped.
 pub(super) struct Ended {
     pub(super) report: StudyReport,
+    /// Of a part of the study: the rows that it leaves out.
+    pub(super) rest: Option<Rest>,
     is_kept: bool,
     file: Option<(PathBuf, File)>,
     _alone: Option<Alone>,
@@ -59,11 +62,17 @@ impl Standing {
         if !self.is_new {
             report.machine.load = self.sittings.last().and_then(|sitting| sitting.load);
         }
-        Ended { report, is_kept: self.is_kept && self.file.is_some(), file: self.file, _alone: self.alone }
+        let is_kept = self.is_kept && self.file.is_some();
+        Ended { report, rest: None, is_kept, file: self.file, _alone: self.alone }
     }
 }
 
 impl Ended {
+    /// The same of a part of the study, with the rows that it leaves out.
+    pub(super) fn beside(self, rest: Option<Rest>) -> Self {
+        Self { rest, ..self }
+    }
+
     /// Whether what was measured waits for the study to go on.
     pub(super) const fn is_kept(&self) -> bool {
         self.is_kept

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use recspeed_types::study::{StudyReport, Whose};
 
 use super::keep::{Extent, Kept, Shown, keep};
+use super::standing::Ended;
 use super::{StudyArgs, StudyError, document, nothing_measured, render, section_of};
 use crate::command::failure::CommandError;
 use crate::command::output;
@@ -44,11 +45,12 @@ impl Told {
 ///
 /// # Errors
 /// The report cannot be put into words.
-pub(super) fn tell(args: &StudyArgs, report: &StudyReport, extent: Extent) -> io::Result<Told> {
+pub(super) fn tell(args: &StudyArgs, ended: &Ended, extent: Extent) -> io::Result<Told> {
+    let report = &ended.report;
     let json = serde_json::to_string_pretty(report)?;
     let mut told = Told::default();
     if args.section.is_none() && !nothing_measured(report) {
-        told.places.extend(for_the_page(args, report, extent));
+        told.places.extend(for_the_page(args, ended, extent));
     }
     if let Some(path) = &args.out {
         match whole_file::write(path, json.as_bytes()) {
@@ -77,8 +79,8 @@ pub(super) fn tell(args: &StudyArgs, report: &StudyReport, extent: Extent) -> io
 }
 
 /// Keeps the report and says what the page shows now. Returns the file that it stands in.
-fn for_the_page(args: &StudyArgs, report: &StudyReport, extent: Extent) -> Option<PathBuf> {
-    match keep(args.home.as_deref(), report, extent) {
+fn for_the_page(args: &StudyArgs, Ended { report, rest, .. }: &Ended, extent: Extent) -> Option<PathBuf> {
+    match keep(args.home.as_deref(), (report, rest.as_ref()), extent) {
         Ok(None) => None,
         Ok(Some(kept)) => {
             for sentence in sentences(&kept, report) {

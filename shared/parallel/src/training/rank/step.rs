@@ -101,6 +101,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             looked,
         };
         for &instruction in list.list(own) {
+            // Some transports move messages only while they are called: here, and between layers below.
+            self.all.progress();
             let begun = self.clock();
             self.carry_out(instruction, batch, &mut trip).await?;
             let (ended, again_us) = (self.clock(), std::mem::take(&mut self.meter.again_us));
@@ -241,6 +243,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         let (layers, noise, model) = (self.layers_of(trip, cell), trip.noise(cell), trip.model(cell));
         let stage = &self.stages[cell.chunk];
         for layer in layers {
+            self.all.progress();
             let bytes = stage.gathered_bytes(layer);
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = match stage.weights(layer) {
@@ -287,6 +290,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         let pass = flight.pass.as_mut().expect("computed, or computed again above");
         pass.begin_backward(slope);
         for layer in layers.clone().rev() {
+            self.all.progress();
             let (exchange, stage) = (model.exchange(layer), &self.stages[cell.chunk]);
             if let Some(count) = exchange.slopes_of {
                 let own = pass.own_slope(layer);
@@ -328,6 +332,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         let flight = trip.cells.end(cell);
         let mut pass = flight.pass.expect("the gradient of the input comes first");
         for layer in layers.rev() {
+            self.all.progress();
             let (gradient, stage) = (pass.backward_weight(layer), &mut self.stages[cell.chunk]);
             if let Some(divided) = stage.add_gradient(layer, gradient, &mut self.meter) {
                 Box::pin(stage.add_divided(layer, divided, &self.replicas, &mut self.meter)).await?;

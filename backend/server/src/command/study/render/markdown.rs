@@ -88,6 +88,7 @@ mod tests {
                 bars: Some(0),
             }],
             differences: Vec::new(),
+            learnt: None,
             specs: Vec::new(),
             partial: None,
             sittings: Vec::new(),

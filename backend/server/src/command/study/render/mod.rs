@@ -151,6 +151,7 @@ mod tests {
                 table("The paper", Whose::Paper),
             ],
             differences: vec![Difference::new("Time", "Other hardware.")],
+            learnt: None,
             specs: Vec::new(),
             partial: None,
             sittings: Vec::new(),

@@ -15,6 +15,7 @@ use recspeed_types::study::retrieval::{Asked, CONTAINERS, Retrieved};
 
 use super::super::failure::CommandError;
 use super::super::figures;
+use super::super::once::each_once;
 use super::super::run::{Interrupts, find_worker};
 use super::super::writable;
 use super::child::{Answer, ask};
@@ -22,7 +23,6 @@ use super::identity::Identity;
 use super::keep::Extent;
 use super::log::{Log, numbered};
 use super::memory::with_remedy;
-use super::once::each_once;
 use super::standing::{Ended, not_reached};
 use super::steps::Steps;
 use super::{StudyArgs, StudyError, command_line, devices, limit, pins, tab};
@@ -65,8 +65,8 @@ pub struct RetrievalArgs {
 impl RetrievalArgs {
     /// The same without numbers of rows and containers that are named again.
     pub(super) fn with_each_once(self) -> Self {
-        let rows = each_once("--rows", &self.rows, |rows| *rows);
-        let containers = each_once("--containers", &self.containers, String::clone);
+        let rows = each_once(("--rows", "measured"), &self.rows, |rows| *rows);
+        let containers = each_once(("--containers", "measured"), &self.containers, String::clone);
         Self { rows, containers, ..self }
     }
 

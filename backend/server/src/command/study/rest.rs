@@ -1,0 +1,203 @@
+//! The rows that a part of a study leaves out. In the last report, which the page shows, they stand as not measured
+//! yet, with the command that measures them: so reports of parts have the same tables, and are put together whichever
+//! of them comes first.
+
+use recspeed_types::study::{Missing, StudyCell, StudyReport, StudyRow, StudyTable, Whose};
+
+use super::row::Measured;
+
+/// Why a row has no number that no command has asked for so far.
+const NOT_YET: &str = "not measured yet";
+
+/// All rows of a study, of which a part measures some.
+pub(super) struct Rest {
+    /// The study's report before anything is measured.
+    nothing: StudyReport,
+    /// The command that measures the rows of these names, in the order of the study.
+    command: Box<dyn Fn(&[&str]) -> String>,
+}
+
+impl Rest {
+    /// Of a study whose report is `nothing` as long as each of its rows is [`not_yet`] measured.
+    pub(super) fn new(mut nothing: StudyReport, command: impl Fn(&[&str]) -> String + 'static) -> Self {
+        // What the paper printed stands in each report, behind what was measured.
+        nothing.tables.retain(|table| table.whose == Whose::Measured);
+        Self { nothing, command: Box::new(command) }
+    }
+
+    /// The report with every table and row of the study, in their order; those that it has not say which command
+    /// measures them. A report of other settings, or of other tables, is left as it is.
+    pub(super) fn beside(&self, report: &StudyReport) -> StudyReport {
+        let mut whole = report.clone();
+        if !self.fits(report) {
+            return whole;
+        }
+        whole.tables = in_order(&self.nothing.tables, report.tables.clone(), is_same, |all, own| {
+            own.rows =
+                in_order(&all.rows, std::mem::take(&mut own.rows), |row, other| row.name == other.name, |_, _| {});
+        });
+        whole.specs =
+            in_order(&self.nothing.specs, report.specs.clone(), |spec, other| spec.name == other.name, |_, _| {});
+        self.name_the_command(&mut whole);
+        whole
+    }
+
+    /// Whether the report is of the same study, with the same settings of the rows that both have.
+    fn fits(&self, report: &StudyReport) -> bool {
+        let same_settings = report.specs.iter().all(|spec| {
+            let other = self.nothing.specs.iter().find(|other| other.name == spec.name);
+            other.is_none_or(|other| other == spec)
+        });
+        let same_columns = report.tables.iter().all(|table| {
+            let other = self.nothing.tables.iter().find(|other| is_same(other, table));
+            other.is_none_or(|other| other.columns == table.columns)
+        });
+        report.study == self.nothing.study && same_settings && same_columns
+    }
+
+    /// Rows that are not measured yet say by which command all of them are: by the one that an earlier part has named,
+    /// others would be measured again.
+    fn name_the_command(&self, report: &mut StudyReport) {
+        let rows = report.tables.iter().flat_map(|table| &table.rows);
+        let names: Vec<&str> = rows.filter(|row| is_not_yet(row)).map(|row| row.name.as_str()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let command = (self.command)(&names);
+        for row in report.tables.iter_mut().flat_map(|table| &mut table.rows).filter(|row| is_not_yet(row)) {
+            for cell in &mut row.cells {
+                if let StudyCell::Missing(missing) = cell {
+                    missing.install.clone_from(&command);
+                }
+            }
+        }
+    }
+}
+
+/// What came of a row that nobody has asked for so far.
+pub(super) fn not_yet() -> Measured {
+    Measured::Missing(Missing { install: String::new(), why: NOT_YET.to_owned() })
+}
+
+fn is_not_yet(row: &StudyRow) -> bool {
+    matches!(row.cells.first(), Some(StudyCell::Missing(missing)) if missing.why == NOT_YET)
+}
+
+fn is_same(table: &StudyTable, other: &StudyTable) -> bool {
+    table.whose == other.whose && table.title == other.title
+}
+
+/// `all` in their order, each as `own` has it where that has it, changed by `fill`; then what else `own` has.
+fn in_order<T: Clone>(
+    all: &[T],
+    mut own: Vec<T>,
+    is_same: impl Fn(&T, &T) -> bool,
+    fill: impl Fn(&T, &mut T),
+) -> Vec<T> {
+    let mut whole = Vec::new();
+    for one in all {
+        match own.iter().position(|other| is_same(one, other)) {
+            Some(place) => {
+                let mut other = own.remove(place);
+                fill(one, &mut other);
+                whole.push(other);
+            }
+            None => whole.push(one.clone()),
+        }
+    }
+    whole.extend(own);
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::ExperimentSpec;
+    use recspeed_types::study::{StudyColumn, StudyMachine, Unit};
+
+    use super::super::row::Row;
+    use super::*;
+
+    /// A report of two tables with these rows, of which each has a number or is not measured yet.
+    fn report(tables: [&[(&str, Option<f64>)]; 2]) -> StudyReport {
+        let row = |(name, seconds): &(&str, Option<f64>)| match seconds {
+            Some(seconds) => {
+                StudyRow { name: (*name).to_owned(), note: String::new(), cells: vec![StudyCell::number(*seconds)] }
+            }
+            None => {
+                Row::new((*name).to_owned(), ExperimentSpec::default(), not_yet())
+                    .table_row(String::new(), 1, |_| Vec::new())
+            }
+        };
+        let table = |(title, rows): (&str, &[(&str, Option<f64>)])| StudyTable {
+            title: title.to_owned(),
+            whose: Whose::Measured,
+            rows_are: "engine".to_owned(),
+            columns: vec![StudyColumn::lower("training", Unit::Seconds)],
+            rows: rows.iter().map(row).collect(),
+            bars: Some(0),
+        };
+        let measured = ["processor", "GPU"].into_iter().zip(tables).filter(|(_, rows)| !rows.is_empty()).map(table);
+        let mut report = super::super::report("four-layer", String::new(), StudyMachine::default(), measured.collect());
+        let names = tables.concat().into_iter().map(|(name, _)| name.to_owned());
+        report.specs = names.map(|name| ExperimentSpec { name, ..ExperimentSpec::default() }).collect();
+        report
+    }
+
+    fn rest() -> Rest {
+        let nothing = report([&[("a", None), ("b", None), ("c", None)], &[("d", None)]]);
+        Rest::new(nothing, |names| format!("measure {}", names.join(" ")))
+    }
+
+    /// Title, name and what the first cell says, of each row.
+    fn shown(report: &StudyReport) -> Vec<String> {
+        let rows = |table: &StudyTable| {
+            let words = |row: &StudyRow| match &row.cells[0] {
+                StudyCell::Missing(missing) => format!("{}: {}", missing.why, missing.install),
+                cell => cell.show(Unit::Count),
+            };
+            table.rows.iter().map(|row| format!("{} {} {}", table.title, row.name, words(row))).collect::<Vec<_>>()
+        };
+        report.tables.iter().filter(|table| table.whose == Whose::Measured).flat_map(rows).collect()
+    }
+
+    #[test]
+    fn a_part_has_every_row_of_the_study_in_its_order_and_those_left_out_name_their_command() {
+        let whole = rest().beside(&report([&[], &[("d", Some(4.0))]]));
+        let due = ["a", "b", "c"].map(|name| format!("processor {name} not measured yet: measure a b c"));
+        assert_eq!(shown(&whole), [&due[..], &["GPU d 4".to_owned()]].concat());
+        assert_eq!(
+            whole.tables.iter().map(|table| table.whose == Whose::Paper).collect::<Vec<_>>(),
+            [false, false, true]
+        );
+        let names: Vec<&str> = whole.specs.iter().map(|spec| spec.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+        // Put together with another part: what was left then is less now, and so is what its command measures.
+        let mut later = whole;
+        later.tables[0].rows[1].cells = vec![StudyCell::number(2.0)];
+        let named = ["a", "c"].map(|name| format!("processor {name} not measured yet: measure a c"));
+        let due = [named[0].clone(), "processor b 2".to_owned(), named[1].clone(), "GPU d 4".to_owned()];
+        let again = rest().beside(&later);
+        assert_eq!(shown(&again), due);
+        assert_eq!(rest().beside(&again), again, "there is nothing to add");
+    }
+
+    #[test]
+    fn a_row_that_only_an_older_version_had_stays_behind_the_others() {
+        let whole = rest().beside(&report([&[("old", Some(1.0)), ("a", Some(2.0))], &[]]));
+        let names: Vec<&str> = whole.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "old"]);
+    }
+
+    #[test]
+    fn a_report_of_other_settings_columns_or_of_another_study_is_left_as_it_is() {
+        let stays = |change: fn(&mut StudyReport)| {
+            let mut own = report([&[("a", Some(1.0))], &[]]);
+            change(&mut own);
+            rest().beside(&own) == own
+        };
+        assert!(!stays(|_| {}));
+        assert!(stays(|own| own.specs[0].seed = 7));
+        assert!(stays(|own| "mixed".clone_into(&mut own.study)));
+        assert!(stays(|own| own.tables[0].columns.clear()));
+    }
+}
