@@ -51,7 +51,7 @@ fn ledgers_and_processes_by_level_and_ranks() {
                 _ => None,
             });
             let bytes = of_rank.expect("each rank tells what it held");
-            bytes.parameters + bytes.gradients + bytes.optimizer + bytes.activations + bytes.buffers
+            bytes.on_the_device()
         });
         let held: Vec<u64> = held.collect();
         let peak = events.iter().find_map(|event| match &event.kind {

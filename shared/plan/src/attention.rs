@@ -1,7 +1,7 @@
 //! What the layers of a network of attention over sequences cost, counted instead of measured.
 
 use crate::dense::Speed;
-use crate::{Duration, Exchanged, Layer};
+use crate::{Duration, Exchanged, Layer, Tape};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -67,8 +67,9 @@ impl Blocks {
         let layer = |parameters: u64, flops: u64, kept: u64| {
             let pass =
                 |flops: u64| Duration { fixed_us: speed.call_us, per_sample_us: flops as f64 / speed.flops_per_us };
+            let forward = pass(flops);
             Layer {
-                forward: pass(flops),
+                forward,
                 backward_input: pass(2 * flops),
                 backward_weight: Duration::default(),
                 parameters,
@@ -77,6 +78,7 @@ impl Blocks {
                 output_bytes: vectors,
                 reads_in_place: false,
                 exchanged: Exchanged::default(),
+                tape: Tape::of(kept - vectors, forward),
             }
         };
         let scores = heads * pattern.scores(width);

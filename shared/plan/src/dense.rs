@@ -2,7 +2,7 @@
 
 use crate::sharding::OptimizerState;
 use crate::simulate::Link;
-use crate::{Duration, Exchanged, Layer, pace};
+use crate::{Duration, Exchanged, Layer, Tape, pace};
 
 /// How fast a rank computes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +54,7 @@ pub fn dense(inputs: u64, outputs: u64, speed: Speed) -> Layer {
         output_bytes: NUMBER * outputs,
         reads_in_place: false,
         exchanged: Exchanged::default(),
+        tape: Tape::default(),
     }
 }
 

@@ -55,6 +55,33 @@ impl Exchanged {
     }
 }
 
+/// What layers on a tape keep and compute beside what others do. A tape holds the numbers that it was made with: where
+/// these are lent to each pass, as ZeRO 3 lends them, it is made on the way back.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Tape {
+    /// Bytes of a sample that tapes keep between forward and backward, the layers' inputs apart.
+    pub kept_bytes: u64,
+    /// The same of the layer whose tape keeps most.
+    pub largest_bytes: u64,
+    /// The forward passes of these layers.
+    pub forward: Duration,
+}
+
+impl Tape {
+    /// The tape of one layer, which keeps so many bytes of a sample beside its input.
+    pub const fn of(kept_bytes: u64, forward: Duration) -> Self {
+        Self { kept_bytes, largest_bytes: kept_bytes, forward }
+    }
+
+    fn then(self, next: Self) -> Self {
+        Self {
+            kept_bytes: self.kept_bytes + next.kept_bytes,
+            largest_bytes: self.largest_bytes.max(next.largest_bytes),
+            forward: self.forward.plus(next.forward),
+        }
+    }
+}
+
 /// A layer, or several in a row, which make one again ([`Layer::then`]).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Layer {
@@ -76,6 +103,8 @@ pub struct Layer {
     pub reads_in_place: bool,
     /// What the ranks that share it bring together.
     pub exchanged: Exchanged,
+    /// How much of it is that of tapes.
+    pub tape: Tape,
 }
 
 impl Layer {
@@ -98,6 +127,18 @@ impl Layer {
             output_bytes: next.output_bytes,
             reads_in_place: self.reads_in_place,
             exchanged: self.exchanged.then(next.exchanged),
+            tape: self.tape.then(next.tape),
+        }
+    }
+
+    /// The same where its numbers are lent to each pass: of layers on a tape the input is kept, and the forward pass is
+    /// computed again on the way back.
+    #[must_use]
+    pub fn lent(&self) -> Self {
+        Self {
+            kept_bytes: self.kept_bytes.saturating_sub(self.tape.kept_bytes),
+            backward_input: self.backward_input.plus(self.tape.forward),
+            ..*self
         }
     }
 }

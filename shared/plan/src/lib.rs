@@ -48,7 +48,7 @@ pub use devices::{DeviceMemory, DeviceOutlook, Library, WORKSPACE, shortage};
 pub use embeddings::{RankTables, TablesOutlook, tables_of};
 pub use error::PlanError;
 pub use evaluation::{EvaluationOutlook, Judging};
-pub use layer::{Duration, Exchanged, Layer};
+pub use layer::{Duration, Exchanged, Layer, Tape};
 pub use layout::{Layout, Place};
 pub use learnt::{Learnt, is_whole, learnt};
 pub use micro_batch::micro_batch_sizes;

@@ -1,7 +1,7 @@
 //! A whole strategy, planned: partition, schedule, time, memory and traffic in one go.
 
 use crate::collectives::Replicas;
-use crate::sharding::{Forecast, OptimizerState, Precision, ShardLevel, Traffic, forecast, traffic};
+use crate::sharding::{Forecast, OptimizerState, Precision, ShardLevel, Traffic, forecast, traffic, updating};
 use crate::simulate::{Costs, Link};
 use crate::{
     Balance, DeviceMemory, Layer, Partition, PlanError, ProcessNeeds, Recompute, Schedule, ScheduleKind, Simulation,
@@ -74,9 +74,14 @@ impl Strategy {
 }
 
 impl RankOutlook {
-    /// The most bytes at once, what is offloaded apart.
-    pub const fn peak(&self) -> u64 {
-        self.shares.peak() + self.activations
+    /// The most bytes at once, what is offloaded apart: while micro-batches come and go, or when the parameters move.
+    pub fn peak(&self) -> u64 {
+        self.in_passes().max(self.shares.resident() + self.shares.update)
+    }
+
+    /// The most bytes while micro-batches come and go.
+    pub(crate) const fn in_passes(&self) -> u64 {
+        self.shares.resident() + self.shares.transient + self.activations
     }
 
     /// Bytes that it sends in a step.
@@ -129,7 +134,12 @@ impl Outlook {
         let sizes = micro_batch_sizes(strategy.batch, strategy.micro_batches)?;
         let schedule = Schedule::new(strategy.schedule, strategy.ranks, strategy.micro_batches, strategy.chunks)?;
         let partition = Partition::new(&strategy.layers, schedule.stages(), &strategy.balance)?;
-        let stages = partition.merge(&strategy.layers);
+        let mut stages = partition.merge(&strategy.layers);
+        // What is divided among replicas is lent to each pass.
+        let lends = strategy.level == ShardLevel::Parameters && strategy.replicas > 1;
+        if lends {
+            stages.iter_mut().for_each(|stage| *stage = stage.lent());
+        }
         let (micro_batches, recompute) = (sizes.len(), strategy.recompute);
         let again = (0..micro_batches).filter(|at| recompute.applies(*at, micro_batches)).count();
         let (level, replicas, link) = (strategy.level, strategy.replicas, strategy.link);
@@ -144,6 +154,10 @@ impl Outlook {
                 let (sum, largest) = layers.fold((0, 0), |(sum, largest): (u64, u64), n| (sum + n, largest.max(n)));
                 let (optimizer, offload) = (strategy.optimizer, strategy.offload);
                 let held = forecast(level, replicas, sum, largest, Precision::F32, optimizer, offload);
+                // The chunks of a rank are added up and moved one after the other.
+                let widest = (0..strategy.chunks).map(|chunk| stages[schedule.stage(rank, chunk)].parameters).max();
+                let update = updating(level, replicas, widest.unwrap_or(0), Precision::F32, offload);
+                let held = Forecast { update, ..held };
                 let once = traffic(level, replicas, sum, Precision::F32);
                 let sent = per_step(level, once, micro_batches as u64, again as u64);
                 let updated = if level >= ShardLevel::Optimizer { sum.div_ceil(replicas as u64) } else { sum };
@@ -204,11 +218,16 @@ impl Outlook {
             let own = (0..strategy.chunks).map(|chunk| costs.stages[schedule.stage(rank, chunk)].exchanged.held);
             own.max().unwrap_or(0) * largest
         };
+        // One layer's way back at a time, too.
+        let made_again = |rank: usize| {
+            let own = (0..strategy.chunks).map(|chunk| costs.stages[schedule.stage(rank, chunk)].tape.largest_bytes);
+            if lends { own.max().unwrap_or(0) * largest } else { 0 }
+        };
         let ranks = shares
             .iter()
             .enumerate()
             .map(|(rank, &(shares, reduction, ..))| RankOutlook {
-                shares: Forecast { transient: shares.transient + in_exchange(rank), ..shares },
+                shares: Forecast { transient: shares.transient + in_exchange(rank) + made_again(rank), ..shares },
                 activations: simulation.held[rank].peak(),
                 messages: messages(rank),
                 reduction: Traffic { shared: exchanged(rank), ..reduction },

@@ -35,7 +35,7 @@ pub struct ProcessOutlook {
     pub before: u64,
     /// The ranks' ledgers ([`Outlook::together`]).
     pub ledgers: u64,
-    /// What updates and exchanges compute with, which no ledger counts.
+    /// What updates and exchanges compute with, beyond what the ledgers count of it.
     pub computing: u64,
     /// What the first rank brings together beyond that, for its judgement and for a checkpoint.
     pub collecting: u64,
@@ -149,8 +149,11 @@ impl Outlook {
 
         let updates: Vec<Update> = (0..ranks).map(|rank| self.update(strategy, rank)).collect();
         let largest_update = updates.iter().map(|update| update.updated).max().unwrap_or(0);
+        // It was fitted beside what the passes hold, and some of it is in the ledgers.
         let of_rank = |(rank, update): (usize, &Update)| {
-            if here(rank) { update.all() } else { update.on_the_machine(strategy.offload, replicas) }
+            let of = &self.ranks[rank];
+            let beyond = (of.in_passes() + update.all()).saturating_sub(of.peak());
+            if here(rank) { beyond } else { update.on_the_machine(strategy.offload, replicas) }
         };
         let computing = copies * updates.iter().enumerate().map(of_rank).sum::<u64>();
         let held = |(rank, of): (usize, &RankOutlook)| of.shares.host + if here(rank) { of.peak() } else { 0 };

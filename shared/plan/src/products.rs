@@ -1,7 +1,7 @@
 //! What the layers of DLRM cost: two towers, and the products of vectors between them.
 
 use crate::dense::{Speed, dense};
-use crate::{Duration, Layer};
+use crate::{Duration, Layer, Tape};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -66,13 +66,16 @@ impl Products {
     fn taped(&self, layer: Layer, beside: u64, (inputs, outputs): (u64, u64), kept: u64) -> Layer {
         let of_row = |time: Duration| Duration { per_sample_us: time.per_sample_us * self.pairs as f64, ..time };
         let (input, output) = (self.pairs * (beside + inputs), self.pairs * (beside + outputs));
+        let forward = of_row(layer.forward);
+        let beside_the_input = NUMBER * (output + self.pairs * kept);
         Layer {
-            forward: of_row(layer.forward),
+            forward,
             backward_input: of_row(layer.backward_input.plus(layer.backward_weight)),
             backward_weight: Duration::default(),
             input_bytes: NUMBER * input,
             output_bytes: NUMBER * output,
-            kept_bytes: NUMBER * (input + output + self.pairs * kept),
+            kept_bytes: NUMBER * input + beside_the_input,
+            tape: Tape::of(beside_the_input, forward),
             ..layer
         }
     }

@@ -87,7 +87,7 @@ fn a_gpu_holds_what_the_ledgers_say_and_the_machine_keeps_program_data_and_what_
         assert_eq!(device.ranks, [0, 1], "they share it");
         let of = outlook.ranks[0];
         let ledger = device.parameters + device.gradients + device.optimizer + device.activations;
-        assert_eq!(ledger, 2 * of.peak());
+        assert_eq!(ledger, 2 * (of.shares.resident() + of.shares.transient + of.activations));
         let process = outlook.process(&plan);
         assert_eq!(process.ledgers, 2 * of.shares.host);
         assert_eq!(process.before, 100 << 20);

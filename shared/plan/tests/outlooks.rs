@@ -9,7 +9,7 @@ use recspeed_plan::simulate::Link;
 use recspeed_plan::words::verdict;
 use recspeed_plan::{
     Assumed, Balance, Change, Duration, Instruction, Layer, Limit, Outlook, Partition, PlanError, Recompute, Room,
-    ScheduleKind, Strategy as Plan, TablesOutlook, bottleneck, layers_of, of_spec,
+    ScheduleKind, Strategy as Plan, TablesOutlook, Tape, bottleneck, layers_of, of_spec,
 };
 use recspeed_types::Extent;
 use strategies::{plain, spec};
@@ -168,6 +168,45 @@ fn taped(layers: &[Layer]) -> Vec<Layer> {
         ..*layer
     };
     layers.iter().map(of).collect()
+}
+
+#[test]
+fn layers_on_a_tape_keep_their_inputs_and_are_computed_again_where_replicas_divide_their_numbers() {
+    let layers: Vec<Layer> = taped(&even(1, 4).layers)
+        .iter()
+        .map(|layer| {
+            let beside = layer.kept_bytes - layer.input_bytes + layer.output_bytes;
+            Layer { kept_bytes: layer.input_bytes + beside, tape: Tape::of(beside, layer.forward), ..*layer }
+        })
+        .collect();
+    let plan = |replicas, level| Plan { layers: layers.clone(), replicas, level, ..even(1, 4) };
+    let whole = look(&plan(2, ShardLevel::Gradients));
+    let divided = look(&plan(2, ShardLevel::Parameters));
+    let forward: f64 = layers.iter().map(|layer| 4.0 * layer.forward.of(8)).sum();
+    let more = divided.simulation.busy_us[0] - whole.simulation.busy_us[0];
+    assert!((more - forward).abs() < 1e-6 * forward, "{more} µs, not {forward}");
+    // Four micro-batches of eight samples, all on their way at once.
+    let of = |bytes: fn(&Layer) -> u64| layers.iter().map(bytes).sum::<u64>();
+    assert_eq!(whole.ranks[0].activations, 4 * 8 * of(|layer| layer.kept_bytes));
+    assert_eq!(divided.ranks[0].activations, 4 * 8 * of(|layer| layer.input_bytes));
+    let largest = |of: fn(&Layer) -> u64| layers.iter().map(of).max().unwrap();
+    let (numbers, tape) = (largest(|layer| 4 * layer.parameters), largest(|layer| layer.tape.kept_bytes));
+    assert_eq!(divided.ranks[0].shares.transient, 2 * numbers + 8 * tape);
+    // One replica has nobody to divide them with.
+    let [alone, same] = [ShardLevel::Gradients, ShardLevel::Parameters].map(|level| look(&plan(1, level)));
+    assert_eq!((alone.stages, alone.simulation), (same.stages, same.simulation));
+}
+
+#[test]
+fn the_peak_of_a_rank_is_that_of_its_passes_or_of_its_update() {
+    // One sample keeps next to nothing, many keep more than the gradient takes as a row.
+    for (batch, updates) in [(1, true), (4096, false)] {
+        let outlook = look(&Plan { batch, ..even(1, 1) });
+        let of = outlook.ranks[0];
+        let (passes, update) = (of.shares.transient + of.activations, of.shares.update);
+        assert_eq!(update > passes, updates, "{passes} {update}");
+        assert_eq!(of.peak(), of.shares.resident() + passes.max(update));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Shards are disjoint and cover everything; forecasts are the published ones.
 
 use proptest::prelude::*;
-use recspeed_plan::sharding::{FlatSpace, OptimizerState, Precision, ShardLevel, forecast, traffic};
+use recspeed_plan::sharding::{FlatSpace, OptimizerState, Precision, ShardLevel, forecast, traffic, updating};
 use recspeed_plan::{Layout, PlanError};
 
 proptest! {
@@ -81,6 +81,18 @@ fn offloading_moves_the_state_to_the_host_and_changes_nothing_else() {
             (there.parameters, there.gradients, there.transient)
         );
     }
+}
+
+#[test]
+fn after_the_passes_come_and_go_the_gradient_as_a_row_and_what_replicas_exchange() {
+    let bytes = |ranks, offload| ShardLevel::ALL.map(|level| updating(level, ranks, 1000, Precision::F32, offload));
+    // Alone the row beside its pieces; all numbers and a quarter of them as they travel; of a shard what the optimizer
+    // computes with.
+    assert_eq!(bytes(1, false), [4_000; 4]);
+    assert_eq!(bytes(4, false), [5_000, 5_000, 5_000, 1_000]);
+    assert_eq!((bytes(1, true), bytes(4, true)), ([4_000; 4], [5_000, 5_000, 5_000, 0]));
+    let of = |level| forecast(level, 4, 1000, 0, Precision::F32, OptimizerState::TwoMoments, false).update;
+    assert_eq!(ShardLevel::ALL.map(of), bytes(4, false));
 }
 
 #[test]

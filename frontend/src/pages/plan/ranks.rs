@@ -18,6 +18,7 @@ pub(super) fn Ranks() -> impl IntoView {
         "gradients",
         "optimizer",
         "activations",
+        "update",
         "peak",
         "sent in a step",
     ];
@@ -39,6 +40,7 @@ pub(super) fn Ranks() -> impl IntoView {
                         bytes(held.shares.gradients),
                         bytes(held.shares.optimizer),
                         bytes(held.activations + held.shares.transient),
+                        bytes(held.shares.update),
                         bytes(held.peak()),
                         bytes(held.sent()),
                     ];

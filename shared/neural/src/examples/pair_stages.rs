@@ -72,6 +72,10 @@ impl Model for Pairs<'_> {
         self.layers.kept(layers, rows * self.per_row)
     }
 
+    fn kept_of_lent(&self, layers: Range<usize>, rows: usize) -> usize {
+        self.layers.kept_of_lent(layers, rows * self.per_row)
+    }
+
     fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_> {
         self.layers.begin(layers, input)
     }

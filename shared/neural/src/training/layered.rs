@@ -61,6 +61,11 @@ impl<L: Layered> Model for TapedLayers<'_, L> {
         layers.map(|layer| self.network.kept(layer, &self.rows)).sum()
     }
 
+    /// What enters each layer.
+    fn kept_of_lent(&self, layers: Range<usize>, _: usize) -> usize {
+        layers.map(|layer| self.network.boundary(layer, &self.rows).iter().product::<usize>()).sum()
+    }
+
     fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_> {
         let kept = layers.clone().map(|_| Kept::Nothing).collect();
         Box::new(OnTapes { layers: self, first: layers.start, flow: Some(input), kept })
@@ -85,6 +90,9 @@ struct Tape {
 /// What is kept of a layer.
 enum Kept {
     Nothing,
+    /// What entered, and what the layer draws from: all that is kept where its parameters are lent, which a tape would
+    /// hold.
+    Input(Box<(Tensor<2>, model::Noise)>),
     Tape(Box<Tape>),
     /// By its parameters, one after the other.
     Gradient(Vec<Tensor<1>>),
@@ -94,20 +102,42 @@ impl<L: Layered> OnTapes<'_, L> {
     fn take(&mut self) -> Tensor<2> {
         self.flow.take().expect("a pass goes there before it comes back")
     }
+
+    /// Computes a layer where a tape does. Without `leaves` none is made, and the bits are the same.
+    fn computed(
+        &self,
+        layer: usize,
+        numbers: &model::Weights,
+        input: Tensor<2>,
+        noise: &model::Noise,
+        leaves: bool,
+    ) -> Tape {
+        let TapedLayers { network, rows } = self.layers;
+        let weights = Weights::of_layer(network.layout(), network.layers()[layer].clone(), &numbers.whole());
+        let drawn = (0..layer).map(|layer| network.drawn(layer, rows)).sum();
+        let mut noise = Noise::of_rows(noise, drawn, &input.device());
+        let (weights, input) = if leaves {
+            (weights.as_leaves(), input.autodiff().require_grad())
+        } else {
+            (weights.as_constants(), input.autodiff())
+        };
+        let output = network.apply(layer, &weights, input.clone(), rows, Some(&mut noise));
+        Tape { weights, input, output }
+    }
 }
 
 impl<L: Layered> Pass for OnTapes<'_, L> {
     fn forward(&mut self, layer: usize, weights: model::Weights, noise: &model::Noise) {
-        let TapedLayers { network, rows } = self.layers;
         let input = self.take();
-        let parameters = network.layers()[layer].clone();
-        let weights = Weights::of_layer(network.layout(), parameters, &weights.whole()).as_leaves();
-        let drawn = (0..layer).map(|layer| network.drawn(layer, rows)).sum();
-        let mut noise = Noise::of_rows(noise, drawn, &input.device());
-        let input = input.autodiff().require_grad();
-        let output = network.apply(layer, &weights, input.clone(), rows, Some(&mut noise));
-        self.flow = Some(output.clone().inner());
-        self.kept[layer - self.first] = Kept::Tape(Box::new(Tape { weights, input, output }));
+        let (output, kept) = if weights.is_lent() {
+            let Tape { output, .. } = self.computed(layer, &weights, input.clone(), noise, false);
+            (output, Kept::Input(Box::new((input, noise.clone()))))
+        } else {
+            let tape = self.computed(layer, &weights, input, noise, true);
+            (tape.output.clone(), Kept::Tape(Box::new(tape)))
+        };
+        self.flow = Some(output.inner());
+        self.kept[layer - self.first] = kept;
     }
 
     fn output(&self) -> Tensor<2> {
@@ -119,16 +149,22 @@ impl<L: Layered> Pass for OnTapes<'_, L> {
     }
 
     /// The gradient of `Σ output · slope`. A tape gives both gradients at once: a schedule that parts them waits for the whole here.
-    fn backward_input(&mut self, layer: usize, _: model::Weights, wanted: bool) {
+    /// Of parameters that were lent to the forward pass the tape is made here.
+    fn backward_input(&mut self, layer: usize, weights: model::Weights, wanted: bool) {
         let slope = self.take();
-        let kept = &mut self.kept[layer - self.first];
-        let Kept::Tape(tape) = std::mem::replace(kept, Kept::Nothing) else {
-            unreachable!("layer {layer} comes back once, after it went there")
+        let at = layer - self.first;
+        let tape = match std::mem::replace(&mut self.kept[at], Kept::Nothing) {
+            Kept::Tape(tape) => *tape,
+            Kept::Input(kept) => {
+                let (input, noise) = *kept;
+                self.computed(layer, &weights, input, &noise, true)
+            }
+            _ => unreachable!("layer {layer} comes back once, after it went there"),
         };
-        let Tape { weights, input, output } = *tape;
+        let Tape { weights, input, output } = tape;
         let device = slope.device();
         let mut tape = (output * slope.autodiff()).sum().backward();
-        *kept = Kept::Gradient(weights.gradients(&mut tape, &device).collect());
+        self.kept[at] = Kept::Gradient(weights.gradients(&mut tape, &device).collect());
         // An input that the output does not depend on has no gradient on the tape.
         self.flow =
             wanted.then(|| input.grad_remove(&mut tape).unwrap_or_else(|| Tensor::zeros(input.dims(), &device)));

@@ -221,6 +221,20 @@ impl Weights {
         }
     }
 
+    /// The same numbers where a tape computes, without being leaves of one: what is computed of them are a tape's
+    /// operations, and nothing is kept for a way back.
+    pub(crate) fn as_constants(&self) -> Self {
+        let constant = |dense: &Dense| match dense {
+            Dense::Vector(vector) => Dense::Vector(vector.clone().autodiff()),
+            Dense::Matrix(matrix) => Dense::Matrix(matrix.clone().autodiff()),
+        };
+        Self {
+            dense: self.dense.iter().map(constant).collect(),
+            first: self.first,
+            rows: self.rows.iter().map(|rows| rows.clone().autodiff()).collect(),
+        }
+    }
+
     /// What a tape says of the dense ones as its leaves, one after the other, `[numbers]` each.
     pub(crate) fn gradients<'a>(
         &'a self,

@@ -273,9 +273,21 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
             let told = if rank == 0 { std::mem::take(&mut noted) } else { communicator.recv::<f64>(rank, tag).await? };
             let (held, rest) = told.split_at((2 * Account::ALL.len() + 2).min(told.len()));
             let (overdrawn, spans) = rest.split_at(Account::ALL.len().min(rest.len()));
-            if let [parameters, gradients, optimizer, activations, buffers, host, ref rest @ ..] = *held
-                && let [of_parameters, of_gradients, of_optimizer, of_activations, of_buffers, _, now, peak] = *rest
+            if let [parameters, gradients, optimizer, activations, passing, updating, host, ref rest @ ..] = *held
+                && let [
+                    of_parameters,
+                    of_gradients,
+                    of_optimizer,
+                    of_activations,
+                    with_passes,
+                    with_update,
+                    _,
+                    now,
+                    peak,
+                ] = *rest
             {
+                // They come and go one after the other: micro-batches have come back when their gradients are added up.
+                let (buffers, of_buffers) = (passing.max(updating), with_passes + with_update);
                 let at_peak = BytesAtPeak {
                     parameters: of_parameters as u64,
                     gradients: of_gradients as u64,
@@ -402,10 +414,10 @@ mod tests {
     fn an_account_that_is_wrong_is_told_of_once() {
         let mut told = BTreeSet::new();
         let of = |rank, account, bytes| Overdrawn { rank, account, bytes };
-        assert!(not_told(0, &[0.0; 6], &mut told).is_empty());
-        let first = not_told(1, &[0.0, 8.0, 0.0, 0.0, 4.0, 0.0], &mut told);
+        assert!(not_told(0, &[0.0; 7], &mut told).is_empty());
+        let first = not_told(1, &[0.0, 8.0, 0.0, 0.0, 4.0, 0.0, 0.0], &mut told);
         assert_eq!(first, [of(1, Account::Gradients, 8), of(1, Account::Transient, 4)]);
-        assert!(not_told(1, &[0.0, 16.0, 0.0, 0.0, 4.0, 0.0], &mut told).is_empty());
-        assert_eq!(not_told(0, &[0.0, 16.0, 0.0, 0.0, 0.0, 0.0], &mut told), [of(0, Account::Gradients, 16)]);
+        assert!(not_told(1, &[0.0, 16.0, 0.0, 0.0, 4.0, 0.0, 0.0], &mut told).is_empty());
+        assert_eq!(not_told(0, &[0.0, 16.0, 0.0, 0.0, 0.0, 0.0, 0.0], &mut told), [of(0, Account::Gradients, 16)]);
     }
 }

@@ -155,6 +155,8 @@ pub(crate) fn costs_what_is_planned<N: Staged>(
                 4 * model.kept(first..end, rows) as u64,
                 "layers {first} to {end}"
             );
+            let lent = 4 * model.kept_of_lent(first..end, rows) as u64;
+            assert_eq!(rows as u64 * together.lent().kept_bytes, lent, "layers {first} to {end}, lent");
         }
     }
 }

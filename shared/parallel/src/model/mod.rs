@@ -54,6 +54,12 @@ pub trait Model: Sync {
     /// Numbers that [`Self::begin`]'s pass keeps of so many rows between forward and backward, its input included.
     fn kept(&self, layers: Range<usize>, rows: usize) -> usize;
 
+    /// The same of layers whose numbers are [lent](Weights::is_lent) to each call: without what would hold on to them,
+    /// which the way back makes again.
+    fn kept_of_lent(&self, layers: Range<usize>, rows: usize) -> usize {
+        self.kept(layers, rows)
+    }
+
     /// What the ranks that share a layer bring together.
     fn exchange(&self, layer: usize) -> Exchange {
         let _ = layer;
@@ -68,7 +74,9 @@ pub trait Model: Sync {
 }
 
 /// A micro-batch on its way through some layers, forward and back. Each call names the layer, in order on the way there and in
-/// reverse order on the way back; weights come one layer at a time, because they may have to be fetched.
+/// reverse order on the way back; weights come one layer at a time, because they may have to be fetched. Where they
+/// are, they are [lent](Weights::is_lent) to the call: nothing of them stays in the pass, and the way back gets them
+/// again.
 pub trait Pass {
     /// Computes one layer. `weights`: its numbers.
     fn forward(&mut self, layer: usize, weights: Weights, noise: &Noise);

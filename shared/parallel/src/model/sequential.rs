@@ -25,12 +25,25 @@ pub trait Layer: Send + Sync {
     /// Numbers of a row that [`Self::forward`] keeps.
     fn kept(&self) -> usize;
 
-    /// What leaves; what the way back needs of it is put into `kept`, which is empty.
+    /// The same where its numbers are [lent](Weights::is_lent).
+    fn kept_of_lent(&self) -> usize {
+        self.kept()
+    }
+
+    /// What leaves; what the way back needs of it is put into `kept`, which is empty. Nothing of `weights` that are
+    /// [lent](Weights::is_lent) may stay there.
     ///
     /// # Shapes
     /// - `weights`: `[parameters]`, `input`: `[rows, inputs]`
     /// - returns: `[rows, outputs]`
     fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise, kept: &mut Kept) -> Tensor<2>;
+
+    /// Called before [`Self::backward_input`] where the numbers are lent once more: makes of what [`Self::forward`] has
+    /// put into `kept` what the way back needs and could not be kept without the numbers. `noise`: as there, so that
+    /// the same is drawn.
+    fn again(&self, weights: &Weights, kept: &mut Kept, noise: &Noise) {
+        let _ = (weights, kept, noise);
+    }
 
     /// The derivative by each number of the input where it is `wanted`; leaves in `kept` what [`Self::backward_weight`] needs.
     ///
@@ -105,13 +118,17 @@ impl Model for Sequential {
         rows * self.layers[layers].iter().map(|layer| layer.kept()).sum::<usize>()
     }
 
+    fn kept_of_lent(&self, layers: Range<usize>, rows: usize) -> usize {
+        rows * self.layers[layers].iter().map(|layer| layer.kept_of_lent()).sum::<usize>()
+    }
+
     fn exchange(&self, layer: usize) -> Exchange {
         self.layers[layer].exchange()
     }
 
     fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_> {
         let kept = layers.clone().map(|_| Kept::new()).collect();
-        Box::new(Row { layers: &self.layers, first: layers.start, flow: Some(input), kept })
+        Box::new(Row { layers: &self.layers, first: layers.start, flow: Some(input), kept, noise: None })
     }
 }
 
@@ -121,6 +138,8 @@ struct Row<'a> {
     /// What goes from layer to layer, there and back.
     flow: Option<Tensor<2>>,
     kept: Vec<Kept>,
+    /// What the forward pass drew from, where its layers' numbers were lent.
+    noise: Option<Noise>,
 }
 
 impl Row<'_> {
@@ -132,6 +151,9 @@ impl Row<'_> {
 impl Pass for Row<'_> {
     fn forward(&mut self, layer: usize, weights: Weights, noise: &Noise) {
         let input = self.take();
+        if weights.is_lent() && self.noise.is_none() {
+            self.noise = Some(noise.clone());
+        }
         let kept = &mut self.kept[layer - self.first];
         self.flow = Some(self.layers[layer].forward(weights, input, noise, kept));
     }
@@ -156,6 +178,9 @@ impl Pass for Row<'_> {
     fn backward_input(&mut self, layer: usize, weights: Weights, wanted: bool) {
         let slope = self.take();
         let kept = &mut self.kept[layer - self.first];
+        if let Some(noise) = &self.noise {
+            self.layers[layer].again(&weights, kept, noise);
+        }
         self.flow = self.layers[layer].backward_input(weights, kept, slope, wanted);
     }
 

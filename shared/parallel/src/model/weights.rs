@@ -24,6 +24,8 @@ pub(crate) struct Views(Rc<Row>);
 struct Row {
     numbers: OnceCell<Tensor<1>>,
     stretches: Vec<Stretch>,
+    /// Whether it is there for one call only.
+    lent: bool,
 }
 
 #[derive(Debug)]
@@ -33,11 +35,18 @@ struct Stretch {
     rest: OnceCell<Tensor<1>>,
 }
 
+impl Row {
+    /// Of no numbers yet.
+    fn of(places: impl IntoIterator<Item = Range<usize>>, lent: bool) -> Self {
+        let stretch = |place| Stretch { place, matrix: OnceCell::new(), rest: OnceCell::new() };
+        Self { numbers: OnceCell::new(), stretches: places.into_iter().map(stretch).collect(), lent }
+    }
+}
+
 impl Views {
     /// Of no numbers yet: for each layer its place among those that come.
     pub(crate) fn of(places: impl IntoIterator<Item = Range<usize>>) -> Self {
-        let stretch = |place| Stretch { place, matrix: OnceCell::new(), rest: OnceCell::new() };
-        Self(Rc::new(Row { numbers: OnceCell::new(), stretches: places.into_iter().map(stretch).collect() }))
+        Self(Rc::new(Row::of(places, false)))
     }
 
     /// The numbers of one of the layers. `numbers`: the whole row, of which nothing is taken as long as it is held here.
@@ -65,6 +74,20 @@ impl Weights {
     /// These of a row.
     pub fn of(numbers: Tensor<1>, place: Range<usize>) -> Self {
         Views::of([place]).layer(0, &numbers)
+    }
+
+    /// A whole row that is there for one call: gathered from ranks that divide it, and given back when the call
+    /// returns.
+    pub fn lent(numbers: Tensor<1>) -> Self {
+        let count = numbers.dims()[0];
+        let views = Views(Rc::new(Row::of(std::iter::once(0..count), true)));
+        views.layer(0, &numbers)
+    }
+
+    /// Whether they are there for one call only. Whoever gets them then keeps nothing of them, no view and no tape
+    /// either: each of these holds the whole row, once for every micro-batch that is on its way.
+    pub fn is_lent(&self) -> bool {
+        self.row.lent
     }
 
     /// All numbers.
@@ -119,6 +142,19 @@ mod tests {
         assert_eq!(list(second.whole()), [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         assert_eq!((rows(second.matrix([2, 2])), list(second.after(4))), (vec![3.0, 4.0, 5.0, 6.0], vec![7.0, 8.0]));
         assert_eq!(list(second.clone().after(4)), [7.0, 8.0], "a clone has the same views");
+    }
+
+    #[test]
+    fn numbers_that_are_lent_say_so_and_are_seen_like_others() {
+        let row = Tensor::<1>::from_floats([1.0, 2.0, 3.0], &Device::flex());
+        let (own, lent) = (Weights::from(row.clone()), Weights::lent(row));
+        assert_eq!([own.is_lent(), lent.is_lent(), lent.clone().is_lent()], [false, true, true]);
+        let list = |weights: &Weights| {
+            let matrix: Tensor<2> = weights.matrix([2, 1]);
+            let [matrix, rest] = [matrix.into_data(), weights.after(2).into_data()];
+            [matrix, rest].map(|data| data.try_to_vec::<f32>().unwrap()).concat()
+        };
+        assert_eq!((list(&lent), list(&own)), (vec![1.0, 2.0, 3.0], vec![1.0, 2.0, 3.0]));
     }
 
     #[test]

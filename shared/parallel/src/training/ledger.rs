@@ -13,17 +13,28 @@ pub enum Account {
     Optimizer,
     /// What lies between forward and backward.
     Activations,
-    /// What comes and goes: gathered parameters, gradients on their way. Messages of the pipeline that have come and wait for their
-    /// pass are the transport's and in no account; the plan counts them.
+    /// What comes and goes while micro-batches do: gathered parameters, gradients on their way, what a way back makes
+    /// again. Messages that have come and wait are the transport's and in no account; the plan counts those of the
+    /// pipeline.
     Transient,
+    /// What comes and goes after them: gradients as one row beside the pieces that it is made of, what replicas
+    /// exchange of gradients and moved parameters, what the optimizer computes with.
+    Update,
     /// The optimizer's moments, where they are offloaded: in the machine's own memory, not on the device.
     Host,
 }
 
 impl Account {
     /// Every account, in the order above.
-    pub const ALL: [Self; ACCOUNTS] =
-        [Self::Parameters, Self::Gradients, Self::Optimizer, Self::Activations, Self::Transient, Self::Host];
+    pub const ALL: [Self; ACCOUNTS] = [
+        Self::Parameters,
+        Self::Gradients,
+        Self::Optimizer,
+        Self::Activations,
+        Self::Transient,
+        Self::Update,
+        Self::Host,
+    ];
 
     /// Its name where a run tells what a rank holds.
     pub const fn as_str(self) -> &'static str {
@@ -33,12 +44,13 @@ impl Account {
             Self::Optimizer => "optimizer",
             Self::Activations => "activations",
             Self::Transient => "buffers",
+            Self::Update => "update",
             Self::Host => "host",
         }
     }
 }
 
-const ACCOUNTS: usize = 6;
+const ACCOUNTS: usize = 7;
 /// Of these the accounts of the device.
 const ON_THE_DEVICE: usize = Account::Host as usize;
 
@@ -162,7 +174,7 @@ mod tests {
         assert_eq!(sum, 23, "no moment had that");
         ledger.take(Account::Transient, 2);
         assert_eq!(ledger.peak(), 18);
-        assert_eq!(Account::ALL.map(|account| ledger.at_peak(account)), [10, 5, 0, 0, 3, 100]);
+        assert_eq!(Account::ALL.map(|account| ledger.at_peak(account)), [10, 5, 0, 0, 3, 0, 100]);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use super::ledger::Ledger;
 pub struct Done {
     /// The instruction.
     pub instruction: Instruction,
-    /// When it began, by the transport's clock.
+    /// When it began, by the transport's clock, with nothing left to do on the device.
     pub start_us: u64,
-    /// When it ended.
+    /// When it ended, with all that it gave to the device.
     pub end_us: u64,
     /// Microseconds of it, at its beginning, in which a forward pass was computed again.
     pub again_us: u64,

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use recspeed_plan::sharding::{FlatSpace, ShardLevel};
+use recspeed_plan::sharding::{FlatSpace, ROWS_OF_A_STEP, ShardLevel};
 
 use super::ledger::Account;
 use super::meter::Meter;
@@ -132,10 +132,14 @@ impl<F: Number> Stage<F> {
         self.space.elements()
     }
 
+    /// Whether a pass gets a layer's numbers for one call, because they are divided.
+    pub(super) fn lends(&self) -> bool {
+        self.level == ShardLevel::Parameters
+    }
+
     /// The numbers of a layer, where all of them are here.
     pub(super) fn weights(&self, layer: usize) -> Option<Weights> {
-        let whole = self.level < ShardLevel::Parameters;
-        whole.then(|| self.views.layer(layer - self.layers.start, &self.numbers))
+        (!self.lends()).then(|| self.views.layer(layer - self.layers.start, &self.numbers))
     }
 
     /// The numbers of a layer, gathered from those who hold them.
@@ -158,13 +162,12 @@ impl<F: Number> Stage<F> {
         let before = replicas.counters().sent_bytes;
         let all = replicas.all_gather_parts(&own, &lengths).await?;
         meter.traffic.all_gather += replicas.counters().sent_bytes - before;
-        Ok(tensor(all, &self.devices.passes).into())
+        Ok(Weights::lent(tensor(all, &self.devices.passes)))
     }
 
     /// Bytes that [`Self::gather_weights`] gathers for a layer.
     pub(super) fn gathered_bytes(&self, layer: usize) -> u64 {
-        let divided = self.level == ShardLevel::Parameters;
-        if divided { bytes::<F>(self.ranges[layer - self.layers.start].len()) } else { 0 }
+        if self.lends() { bytes::<F>(self.ranges[layer - self.layers.start].len()) } else { 0 }
     }
 
     /// Adds the gradient of one micro-batch by a layer's numbers; gives it back where the replicas add theirs up first,
@@ -237,9 +240,24 @@ impl<F: Number> Stage<F> {
             Gradients::Reduced(sum) => *sum,
             Gradients::Whole(layers) if self.space.ranks() == 1 => {
                 let whole = self.pieces(layers);
-                if whole.is_empty() { Tensor::zeros([0], &self.devices.passes) } else { Tensor::cat(whole, 0) }
+                // The row, beside the pieces that it is made of.
+                let row = bytes::<F>(self.len());
+                meter.ledger.take(Account::Update, row);
+                let row_of_pieces =
+                    if whole.is_empty() { Tensor::zeros([0], &self.devices.passes) } else { Tensor::cat(whole, 0) };
+                meter.ledger.give_back(Account::Update, row);
+                row_of_pieces
             }
-            Gradients::Whole(layers) => Box::pin(self.sum(self.pieces(layers), replicas, meter)).await?,
+            Gradients::Whole(layers) => {
+                let sum = Box::pin(self.sum(self.pieces(layers), replicas, meter)).await?;
+                if self.level == ShardLevel::Optimizer {
+                    // The pieces are gone, and of the sum there is the shard.
+                    let shard = bytes::<F>(self.space.shard(self.place).len()).min(self.gradient_bytes);
+                    meter.ledger.give_back(Account::Gradients, self.gradient_bytes - shard);
+                    self.gradient_bytes = shard;
+                }
+                sum
+            }
         };
         self.gradients = Gradients::Reduced(Box::new(reduced));
         Ok(())
@@ -265,6 +283,10 @@ impl<F: Number> Stage<F> {
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<Tensor<1>, CommError> {
+        // Beside the pieces: all of them as they travel, and this replica's part of the sum; then that part, and the
+        // whole sum.
+        let exchanged = bytes::<F>(self.len() + self.space.shard(self.place).len());
+        meter.ledger.take(Account::Update, exchanged);
         let before = replicas.counters().sent_bytes;
         let mut sum = replicas.reduce_scatter(&joined::<F>(&whole)).await?;
         let after = replicas.counters().sent_bytes;
@@ -273,6 +295,7 @@ impl<F: Number> Stage<F> {
             sum = replicas.all_gather_parts(&sum, &self.shard_lengths()).await?;
             meter.traffic.all_gather += replicas.counters().sent_bytes - after;
         }
+        meter.ledger.give_back(Account::Update, exchanged);
         Ok(tensor(sum, &self.devices.optimizer))
     }
 
@@ -304,11 +327,16 @@ impl<F: Number> Stage<F> {
     ) -> Result<(), CommError> {
         let Some(moved) = self.moved(how, meter) else { return Ok(()) };
         if self.divides_moments() {
+            // The moved shard has taken the gradient's place; beside it the same as it travels, and all numbers beside
+            // the old ones.
+            let exchanged = bytes::<F>(self.len() + self.space.shard(self.place).len());
+            meter.ledger.take(Account::Update, exchanged);
             let before = replicas.counters().sent_bytes;
             let (own, lengths) = (numbers::<F, 1>(&moved), self.shard_lengths());
             let all = Box::pin(replicas.all_gather_parts(&own, &lengths)).await?;
             meter.traffic.all_gather += replicas.counters().sent_bytes - before;
             self.numbers = tensor(all, &self.devices.passes);
+            meter.ledger.give_back(Account::Update, exchanged);
         } else {
             self.numbers = brought::<F>(moved, &self.devices.passes);
         }
@@ -346,7 +374,12 @@ impl<F: Number> Stage<F> {
             meter.traffic = meter.traffic.offloading(bytes::<F>(count));
         }
         let [own, gradient] = [own, gradient].map(|row| brought::<F>(row, &self.devices.optimizer));
+        // What an offloaded optimizer computes with lies in the machine's own memory, where no account but that of its
+        // moments is kept.
+        let computing = if self.devices.account == Account::Host { 0 } else { ROWS_OF_A_STEP * bytes::<F>(count) };
+        meter.ledger.take(Account::Update, computing);
         let (moved, moments) = rule.step(rate, own, gradient, self.moments.take());
+        meter.ledger.give_back(Account::Update, computing);
         self.moments = moments;
         Some(moved)
     }

@@ -46,6 +46,27 @@ pub(crate) fn network(widths: &[usize], dropout: f32) -> Sequential {
     Sequential::new(layers)
 }
 
+/// Hidden layers of these widths, all on tapes, which keep of a row three numbers of each unit beside the input, and
+/// one score.
+fn on_tapes(widths: &[usize], dropout: f32) -> Sequential {
+    let mut layers: Vec<Box<dyn Layer>> = Vec::new();
+    let (mut inputs, mut place) = (INPUTS, 0);
+    for &width in widths {
+        let (sees, first) = (inputs, place);
+        let function = move |weights: Tensor<1>, x: Tensor<2>, noise: &recspeed_parallel::model::Noise| {
+            let output = relu(x.matmul(weights.reshape([sees, width])));
+            match noise.mask(first, width, dropout, &Device::flex()) {
+                Some(mask) => output * mask.transpose(),
+                None => output,
+            }
+        };
+        layers.push(Box::new(Taped::new((sees, width), sees * width, sees + 3 * width, function)));
+        (inputs, place) = (width, place + width);
+    }
+    layers.push(Box::new(Dense::linear(inputs, 1)));
+    Sequential::new(layers)
+}
+
 /// Hidden layers of these widths without a tape, and one score.
 fn dense(widths: &[usize], dropout: f32) -> Vec<Dense> {
     let (mut inputs, mut place) = (INPUTS, 0);
@@ -79,6 +100,11 @@ impl Course {
         Self { model: network(widths, dropout), parts: Vec::new(), batches: batches.to_vec(), learning }
     }
 
+    /// With all hidden layers on tapes.
+    pub(crate) fn on_tapes(widths: &[usize], dropout: f32, batches: &[usize]) -> Self {
+        Self { model: on_tapes(widths, dropout), ..Self::new(widths, dropout, batches) }
+    }
+
     /// Without a tape anywhere; `parts` ranks can share the layers.
     pub(crate) fn shared(widths: &[usize], dropout: f32, batches: &[usize], parts: usize) -> Self {
         let layers = dense(widths, dropout);
@@ -99,7 +125,7 @@ pub(crate) struct End {
     pub(crate) saved: Saved,
     pub(crate) losses: Vec<f64>,
     pub(crate) ledger: Ledger,
-    /// Activations held after the last step.
+    /// What comes and goes that is held after the last step.
     pub(crate) left: u64,
     pub(crate) traffic: Traffic,
     pub(crate) counters: Counters,
@@ -154,7 +180,8 @@ pub(crate) async fn one_rank<T: Transport>(
         losses.push(rank.step(&batch).await?);
     }
     let (ledger, traffic, counters) = (*rank.ledger(), rank.traffic(), rank.communicator().counters());
-    let left = ledger.held(Account::Activations) + ledger.held(Account::Transient);
+    let left = [Account::Activations, Account::Transient, Account::Update].map(|account| ledger.held(account));
+    let left: u64 = left.iter().sum();
     assert!(ledger.is_sound(), "an account is given back more than it holds: {ledger:?}");
     let (saved, first) = (rank.save().await?, rank.save_at_first().await?);
     assert_eq!(first.is_some(), rank.communicator().rank() == 0);

@@ -102,6 +102,40 @@ fn a_gradient_that_is_not_finite_is_the_same_error_on_every_rank_before_any_para
     }
 }
 
+/// As on one device: nobody goes over all gradients of layers once more where nothing is clipped.
+#[test]
+fn a_gradient_that_is_not_finite_ends_all_ranks_with_the_next_loss_where_nothing_is_clipped() {
+    let course = Course::new(&[4, 4, 4], 0.0, &[]);
+    let shape = Shape { ranks: 4, stages: 2, micro_batches: 2, ..Shape::default() };
+    let strategy = shape.strategy(course.model.parameters().len());
+    let all = local::run(shape.ranks, |communicator| {
+        let (course, strategy) = (&course, strategy.clone());
+        async move {
+            let (model, device, saved) = (&course.model, Device::flex(), start(&course.model));
+            let learning = course.learning.clone();
+            let mut rank = Rank::new(model, strategy, communicator, learning, &saved, &device)?;
+            let (input, truth) = rows_of(0, ROWS);
+            let mut told = Vec::new();
+            for stream in 0..2 {
+                let batch = Matrix {
+                    model,
+                    input: &tensor(input.clone(), [ROWS, INPUTS], &device),
+                    noise: StepNoise { seed: 5, stream },
+                    judge: Box::new(|scores, rows| {
+                        let judged = squared(scores, &truth[rows]);
+                        Judged { slope: judged.slope * f32::NAN, value: judged.value, rows: judged.rows }
+                    }),
+                };
+                told.push(rank.step(&batch).await);
+            }
+            Ok::<_, TrainError>(told)
+        }
+    });
+    for told in at_once(all).expect("every rank lives on after the steps") {
+        assert!(matches!(told[..], [Ok(_), Err(TrainError::Loss(_))]), "{told:?}");
+    }
+}
+
 /// What the two laws above are held against: with nothing wrong, such a step moves the parameters of all ranks.
 #[test]
 fn a_step_with_nothing_wrong_moves_the_parameters() {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod faults;
+mod lent;
 mod pipelines;
 mod replicas;
 mod tables;

@@ -136,6 +136,7 @@ fn bytes_held_and_sent_are_those_of_the_plan() {
                 near("gradients", ledger.most(Account::Gradients), foretold.gradients);
                 near("optimizer", ledger.most(Account::Optimizer), foretold.optimizer);
                 assert!(ledger.most(Account::Transient) <= foretold.transient, "{level:?}: {ledger:?} {foretold:?}");
+                near("what updates take", ledger.most(Account::Update), foretold.update);
                 near("reduced", end.traffic.reduce_scatter, sent.reduce_scatter);
                 near("gathered", end.traffic.all_gather, sent.all_gather);
                 assert_eq!(ledger.held(Account::Gradients), 0, "gradients are given back");

@@ -135,7 +135,7 @@ fn train(
         for (step, &rows) in course.batches.iter().enumerate().skip(first) {
             losses.push(rank.step(&Looking::new(model, step, rows)).await?);
         }
-        for account in [Account::Activations, Account::Transient, Account::Gradients] {
+        for account in [Account::Activations, Account::Transient, Account::Update, Account::Gradients] {
             assert_eq!(rank.ledger().held(account), 0, "{account:?}: everything held for a batch is given back");
         }
         assert!(rank.ledger().is_sound(), "an account is given back more than it holds: {:?}", rank.ledger());

@@ -78,9 +78,12 @@ pub struct Forecast {
     pub optimizer: u64,
     /// The same, where it is offloaded: in the host's memory.
     pub host: u64,
-    /// The most that comes and goes within a step: the full gradients or parameters of the largest layer; in the plan of a strategy also
-    /// the largest exchange of ranks that share layers.
+    /// The most that comes and goes while micro-batches do: the full gradients or parameters of the largest layer; in
+    /// the plan of a strategy also the largest exchange of ranks that share layers, and the largest tape that is made
+    /// again.
     pub transient: u64,
+    /// The most that comes and goes after them, when no activation is left ([`updating`]).
+    pub update: u64,
 }
 
 impl Forecast {
@@ -88,11 +91,28 @@ impl Forecast {
     pub const fn resident(&self) -> u64 {
         self.parameters + self.gradients + self.optimizer
     }
+}
 
-    /// The most bytes on the device at once.
-    pub const fn peak(&self) -> u64 {
-        self.resident() + self.transient
-    }
+/// Rows as long as the numbers that a rank moves which the optimizer computes with at its worst moment, beside the
+/// numbers, their gradient and their moments. Adam has two, and the gradient is gone by then; SGD needs one for weight
+/// decay.
+pub const ROWS_OF_A_STEP: u64 = 1;
+
+/// Foretells the most bytes that come and go on a rank of `ranks` after the last backward pass of a stage with
+/// `parameters` numbers: its gradients as one row beside the pieces that it is made of; what replicas exchange, which
+/// is all numbers and the rank's part of them; what the optimizer computes with, unless that is offloaded. A rank's
+/// stages do this one after the other.
+pub fn updating(level: ShardLevel, ranks: usize, parameters: u64, precision: Precision, offload: bool) -> u64 {
+    let shard = parameters.div_ceil(ranks.max(1) as u64);
+    let computing = |moved: u64| if offload { 0 } else { ROWS_OF_A_STEP.saturating_mul(moved) };
+    let numbers = match level {
+        _ if ranks <= 1 => parameters.max(computing(parameters)),
+        ShardLevel::DataParallel => parameters.saturating_add(shard).max(computing(parameters)),
+        ShardLevel::Optimizer | ShardLevel::Gradients => parameters.saturating_add(shard).max(computing(shard)),
+        // Gradients have been divided layer by layer, and nothing is gathered before a pass needs it.
+        ShardLevel::Parameters => computing(shard),
+    };
+    numbers.saturating_mul(precision.bytes())
 }
 
 /// Foretells what a rank of `ranks` holds of a model with `parameters` numbers, the largest layer of which has
@@ -120,5 +140,6 @@ pub fn forecast(
         optimizer: if offload { 0 } else { state },
         host: if offload { state } else { 0 },
         transient: if ranks > 1 { whole_layers * precision.bytes() } else { 0 },
+        update: updating(level, ranks, parameters, precision, offload),
     }
 }

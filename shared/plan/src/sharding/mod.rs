@@ -6,7 +6,7 @@ mod space;
 mod tables;
 mod traffic;
 
-pub use forecast::{Forecast, OptimizerState, Precision, forecast};
+pub use forecast::{Forecast, OptimizerState, Precision, ROWS_OF_A_STEP, forecast, updating};
 pub use space::{FlatSpace, Piece};
 pub use tables::{TablePiece, TablePlacement, TableShape, TableSharding, TableTraffic};
 pub use traffic::{Traffic, traffic};

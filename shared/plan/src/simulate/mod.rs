@@ -104,6 +104,7 @@ impl Costs {
             output_bytes: 1,
             reads_in_place: false,
             exchanged: crate::Exchanged::default(),
+            tape: crate::Tape::default(),
         };
         Self {
             stages: vec![stage; stages],

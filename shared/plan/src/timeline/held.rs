@@ -1,6 +1,7 @@
 //! What each rank holds over time, stacked: what stays below what comes and goes.
 
-use crate::{Outlook, Simulation};
+use crate::simulate::Span;
+use crate::{Instruction, Outlook, Simulation};
 
 /// What a rank holds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -25,17 +26,24 @@ impl Stacked {
     }
 }
 
-/// What each rank of a plan holds. Layers that ZeRO gathers for a moment are counted at every moment of the step.
+/// What each rank of a plan holds. Layers that ZeRO gathers for a moment are counted at every moment of the passes, and
+/// what the update takes from the moment on when gradients are added up.
 pub fn memory_of(outlook: &Outlook) -> Vec<Stacked> {
     outlook
         .ranks
         .iter()
         .zip(&outlook.simulation.held)
-        .map(|(rank, held)| {
+        .enumerate()
+        .map(|(at, (rank, held))| {
             let more = rank.shares.transient;
             let mut changes: Vec<(f64, u64)> = held.curve().into_iter().map(|(at, bytes)| (at, bytes + more)).collect();
             if changes.first().is_none_or(|first| first.0 > 0.0) {
                 changes.insert(0, (0.0, more));
+            }
+            let reduces = |span: &&Span| span.rank == at && span.instruction == Instruction::ReduceGradients;
+            if let Some(reduces) = outlook.simulation.spans.iter().find(reduces) {
+                changes.retain(|change| change.0 <= reduces.start_us);
+                changes.push((reduces.start_us, rank.shares.update));
             }
             Stacked { stays: [rank.shares.parameters, rank.shares.gradients, rank.shares.optimizer], changes }
         })

@@ -269,13 +269,22 @@ impl Planned {
 
     fn memory(&self) -> String {
         let optimizer = if self.strategy.offload { "optimizer, host" } else { "optimizer" };
-        let mut table =
-            table(["rank", "parameters", "gradients", optimizer, "activations", "gathered", "peak", "sent a step"]);
+        let mut table = table([
+            "rank",
+            "parameters",
+            "gradients",
+            optimizer,
+            "activations",
+            "gathered",
+            "update",
+            "peak",
+            "sent a step",
+        ]);
         for (rank, of) in self.outlook.ranks.iter().enumerate() {
             let shares = of.shares;
-            let row =
-                [shares.parameters, shares.gradients, shares.optimizer + shares.host, of.activations, shares.transient];
-            let row = row.into_iter().chain([of.peak(), of.sent()]).map(bytes);
+            let stays = [shares.parameters, shares.gradients, shares.optimizer + shares.host];
+            let goes = [of.activations, shares.transient, shares.update];
+            let row = stays.into_iter().chain(goes).chain([of.peak(), of.sent()]).map(bytes);
             table.add_row(std::iter::once(rank.to_string()).chain(row));
         }
         let Strategy { replicas, tensor, .. } = self.strategy;
@@ -375,6 +384,7 @@ fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {
         "host_bytes": of.shares.host,
         "activations_bytes": of.activations,
         "gathered_bytes": of.shares.transient,
+        "update_bytes": of.shares.update,
         "peak_bytes": of.peak(),
         "sent_bytes_per_step": of.sent(),
         "to_host_bytes_per_step": of.reduction.to_host,

@@ -152,7 +152,8 @@ impl Course {
         for end in &ends {
             assert_eq!(bits(&end.saved), bits(&ends[0].saved), "all ranks hold the same");
             assert_eq!(end.losses, ends[0].losses);
-            assert_eq!(end.ledger.held(Account::Activations) + end.ledger.held(Account::Transient), 0);
+            let comes_and_goes = [Account::Activations, Account::Transient, Account::Update];
+            assert_eq!(comes_and_goes.map(|account| end.ledger.held(account)), [0; 3]);
             assert!(end.ledger.is_sound(), "an account is given back more than it holds: {:?}", end.ledger);
         }
         ends
@@ -319,6 +320,7 @@ fn what_ranks_that_share_layers_hold_and_send_is_planned() {
                     let least = if stages == 1 { plan.activations } else { plan.activations / 2 };
                     assert!((least..=plan.activations).contains(&held), "{what}: {held} of {}", plan.activations);
                     assert_eq!(ledger.most(Account::Transient), plan.shares.transient, "{what}");
+                    assert_eq!(ledger.most(Account::Update), plan.shares.update - bias, "{what}");
                 }
             }
         }

@@ -167,7 +167,12 @@ mod tests {
 
     /// What one device learns of a batch, and what micro-batches in stages learn of it, by the same numbers: the loss, the gradient by
     /// the dense parameters, and that by the rows that were looked up.
-    fn both(network: &Tied<SasRec>, loss: Loss, micro_batches: usize, cut: usize) -> [(f64, Vec<f32>, Vec<f32>); 2] {
+    fn both(
+        network: &Tied<SasRec>,
+        loss: Loss,
+        (micro_batches, cut): (usize, usize),
+        lent: bool,
+    ) -> [(f64, Vec<f32>, Vec<f32>); 2] {
         let device = NeuralDevice::flex().plain();
         let sequences = sequences();
         let read: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
@@ -191,7 +196,10 @@ mod tests {
         let batch = network.batch(&sizes, lesson);
         let (rows, layers) = (batch.rows(), sizes.len());
         let start = |layer: usize| sizes[..layer].iter().sum::<usize>();
-        let of = |layer: usize| Weights::of(parameters.flat.clone(), start(layer)..start(layer + 1));
+        let of = |layer: usize| {
+            let (flat, place) = (parameters.flat.clone(), start(layer)..start(layer + 1));
+            if lent { Weights::lent(flat.slice([place])) } else { Weights::of(flat, place) }
+        };
         let picked = |wanted: &Wanted| -> Vec<Tensor<2>> {
             let parts = wanted[0].iter().map(|range| all_rows.clone().slice([range.clone(), 0..d]));
             vec![Tensor::cat(parts.collect(), 0)]
@@ -245,7 +253,7 @@ mod tests {
             .flat_map(|pattern| [Loss::CrossEntropy, Loss::SampledSoftmax, Loss::Bce].map(|loss| (pattern, loss)))
         {
             for (micro_batches, cut) in [(1, 1), (1, 3), (2, 2), (3, 1), (9, 3)] {
-                let [whole, ours] = both(&network(pattern, 0.3), loss, micro_batches, cut);
+                let [whole, ours] = both(&network(pattern, 0.3), loss, (micro_batches, cut), false);
                 let told = format!("{pattern:?}, {loss:?}, {micro_batches} micro-batches, cut at {cut}");
                 assert!((whole.0 - ours.0).abs() < 1e-5 * whole.0.abs(), "{told}: {} {}", whole.0, ours.0);
                 for (whole, ours) in [(&whole.1, &ours.1), (&whole.2, &ours.2)] {
@@ -254,6 +262,17 @@ mod tests {
                     assert_eq!(far.map(|at| (at, whole[at], ours[at])), None, "{told}");
                 }
                 assert!(whole.1.iter().chain(&whole.2).any(|number| number.abs() > 1e-4), "something is learnt");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_lent_change_no_bit_of_what_is_learnt() {
+        for pattern in [Pattern::Full, Pattern::LocalWindow { window: 2 }, Pattern::BlockSparse { block: 3 }] {
+            for cut in [(1, 1), (3, 2)] {
+                let [_, held] = both(&network(pattern, 0.3), Loss::SampledSoftmax, cut, false);
+                let [_, lent] = both(&network(pattern, 0.3), Loss::SampledSoftmax, cut, true);
+                assert!(held.0 == lent.0 && held.1 == lent.1 && held.2 == lent.2, "{pattern:?}, {cut:?}");
             }
         }
     }
@@ -300,6 +319,8 @@ mod tests {
                     kept == 2 * planned.kept_bytes || last && kept < 2 * planned.kept_bytes,
                     "{pattern:?}, {layer}"
                 );
+                let lent = 4 * model.kept_of_lent(layer..layer + 1, 2) as u64;
+                assert_eq!(lent, 2 * planned.lent().kept_bytes, "{pattern:?}, layer {layer}, lent");
             }
         }
     }

@@ -66,7 +66,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     /// # Errors
     /// [`TrainError`]; where the loss, a gradient of a table's rows or, with clipping, the gradient's length is not finite, every
     /// rank has the same error and no parameter has moved. Without clipping nobody looks at the gradients of the layers: one that
-    /// is not finite moves their parameters.
+    /// is not finite moves their parameters, and the next step's loss says so. To look would be one more pass over
+    /// a rank's shard at each step, and one more wait for a GPU.
     pub async fn step(&mut self, batch: &dyn Batch) -> Result<f64, TrainError> {
         let rows = batch.rows();
         let cut = self.strategy.cut(rows, self.place.replica)?;
@@ -102,15 +103,25 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         for &instruction in list.list(own) {
             // Some transports move messages only while they are called: here, and between layers below.
             self.all.progress();
-            // Nobody looks at the clock of a step that is not told.
-            let start_us = self.meter.timeline.is_some().then(|| self.all.now_us());
+            let begun = self.clock();
             self.carry_out(instruction, batch, &mut trip).await?;
-            let again_us = std::mem::take(&mut self.meter.again_us);
-            if let (Some(timeline), Some(start_us)) = (&mut self.meter.timeline, start_us) {
-                timeline.push(Done { instruction, start_us, end_us: self.all.now_us(), again_us });
+            let (ended, again_us) = (self.clock(), std::mem::take(&mut self.meter.again_us));
+            if let (Some(timeline), Some((start_us, end_us))) = (&mut self.meter.timeline, begun.zip(ended)) {
+                timeline.push(Done { instruction, start_us, end_us, again_us });
             }
         }
         Ok(trip.loss)
+    }
+
+    /// The time in a step that is told, once the device has done what it was given: a GPU is given kernels, and
+    /// computes them when it comes to them. `None` in other steps, which wait for nothing.
+    fn clock(&self) -> Option<u64> {
+        self.meter.timeline.as_ref()?;
+        // A tab may not wait for a device, and has none to wait for: flex computes on the thread that calls it. A
+        // device that has failed says so where its numbers are read next, as in a step that is not told.
+        #[cfg(not(target_arch = "wasm32"))]
+        let _ = self.device.sync();
+        Some(self.all.now_us())
     }
 
     async fn carry_out(
@@ -174,6 +185,13 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         self.strategy.partition.layers(trip.schedule.stage(self.place.stage, cell.chunk))
     }
 
+    /// Bytes that a stage keeps of a micro-batch from its forward pass on.
+    fn kept_bytes(&self, trip: &Trip<'_>, cell: Cell) -> u64 {
+        let (model, layers, rows) = (trip.model(cell), self.layers_of(trip, cell), trip.rows(cell));
+        let lends = self.stages[cell.chunk].lends();
+        bytes::<F>(if lends { model.kept_of_lent(layers, rows) } else { model.kept(layers, rows) })
+    }
+
     async fn forward(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         let (mut pass, kept) = self.begin(cell, trip);
         self.go_through(cell, pass.as_mut(), trip).await?;
@@ -214,7 +232,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             let bytes = bytes::<F>(kept.dims().iter().product());
             Flight { pass: None, input: Some(kept), slope, bytes }
         } else {
-            Flight { pass: Some(pass), input: None, slope, bytes: kept_bytes::<F>(trip, cell, layers) }
+            Flight { pass: Some(pass), input: None, slope, bytes: self.kept_bytes(trip, cell) }
         };
         self.meter.ledger.take(Account::Activations, flight.bytes);
         trip.cells.begin(cell, flight);
@@ -247,12 +265,12 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     async fn again(&mut self, cell: Cell, input: Tensor<2>, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         let layers = self.layers_of(trip, cell);
         let held = bytes::<F>(input.dims().iter().product());
-        let more = kept_bytes::<F>(trip, cell, layers.clone()).saturating_sub(held);
+        let more = self.kept_bytes(trip, cell).saturating_sub(held);
         self.meter.ledger.take(Account::Activations, more);
-        let begun = self.all.now_us();
+        let begun = self.clock();
         let mut pass = trip.model(cell).begin(layers, input);
         self.go_through(cell, pass.as_mut(), trip).await?;
-        self.meter.again_us = self.all.now_us().saturating_sub(begun);
+        self.meter.again_us = self.clock().zip(begun).map_or(0, |(ended, begun)| ended.saturating_sub(begun));
         let flight = trip.cells.get(cell);
         flight.bytes += more;
         flight.pass = Some(pass);
@@ -266,7 +284,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         if let Some(input) = trip.cells.get(cell).input.take() {
             Box::pin(self.again(cell, input, trip)).await?;
         }
-        let (model, looks_up) = (trip.model(cell), self.tables.is_some());
+        let (model, rows, looks_up) = (trip.model(cell), trip.rows(cell), self.tables.is_some());
         let flight = trip.cells.get(cell);
         let slope = flight.slope.take().expect("the loss or the stage after has said how");
         let pass = flight.pass.as_mut().expect("computed, or computed again above");
@@ -279,7 +297,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
                 let all = Box::pin(sharers::gathered::<T, F>(&self.sharers, &own, count, &mut self.meter)).await?;
                 pass.gathered(layer, all);
             }
-            let bytes = stage.gathered_bytes(layer);
+            let made_again = if stage.lends() { made_again::<F>(model, layer, rows) } else { 0 };
+            let bytes = stage.gathered_bytes(layer) + made_again;
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = match stage.weights(layer) {
                 Some(weights) => weights,
@@ -395,9 +414,10 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     }
 }
 
-/// Bytes that a stage keeps of a micro-batch.
-fn kept_bytes<F>(trip: &Trip<'_>, cell: Cell, layers: Range<usize>) -> u64 {
-    bytes::<F>(trip.model(cell).kept(layers, trip.rows(cell)))
+/// Bytes of what the way back of a layer makes again, because the layer's numbers were lent to the forward pass.
+fn made_again<F>(model: &dyn Model, layer: usize, rows: usize) -> u64 {
+    let (whole, kept) = (model.kept(layer..layer + 1, rows), model.kept_of_lent(layer..layer + 1, rows));
+    bytes::<F>(whole.saturating_sub(kept))
 }
 
 fn tag(trip: &Trip<'_>, (stage, micro_batch, forward): (usize, usize, bool)) -> Tag {
