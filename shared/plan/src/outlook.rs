@@ -138,7 +138,9 @@ impl Outlook {
         // What is divided among replicas is lent to each pass.
         let lends = strategy.level == ShardLevel::Parameters && strategy.replicas > 1;
         if lends {
-            stages.iter_mut().for_each(|stage| *stage = stage.lent());
+            for stage in &mut stages {
+                *stage = stage.lent();
+            }
         }
         let (micro_batches, recompute) = (sizes.len(), strategy.recompute);
         let again = (0..micro_batches).filter(|at| recompute.applies(*at, micro_batches)).count();
