@@ -304,7 +304,7 @@ fn ranks_that_would_not_fit_are_refused_before_anything_is_read() {
     assert_eq!((code, ended.status), (FailureCode::OutOfMemory, Some(3)), "{cause}");
     assert!(
         cause.starts_with(
-            "This does not fit: all ranks together would hold 278 MiB, with what their process needs beside that about "
+            "This does not fit: all ranks together would hold 416 MiB, with what their process needs beside that about "
         ) && cause.contains(", and may have 512 MiB, "),
         "{cause}"
     );

@@ -1,9 +1,10 @@
 //! Strategies for tests: whatever a test is not about is as plain as can be.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+use recspeed_plan::dense::{Speed, mlp};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
-use recspeed_plan::{Assumed, Balance, Layer, ProcessNeeds, Recompute, ScheduleKind, Strategy, of_spec};
+use recspeed_plan::{Assumed, Balance, Layer, Outlook, ProcessNeeds, Recompute, ScheduleKind, Strategy, of_spec};
 use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::ResolvedSpec;
 
@@ -46,4 +47,16 @@ pub(crate) fn spec(recommender: &str, training: &str, strategy: &str) -> Resolve
 /// What such an experiment asks for, on ranks that reach 50 GFLOP/s.
 pub(crate) fn of(recommender: &str, training: &str, strategy: &str) -> Strategy {
     of_spec(&spec(recommender, training, strategy), Assumed::threads(50.0)).unwrap()
+}
+
+pub(crate) const SPEED: Speed = Speed { flops_per_us: 1000.0, call_us: 0.0 };
+
+/// A row of layers that are alike, 8 samples a micro-batch.
+pub(crate) fn even(ranks: usize, micro_batches: usize) -> Strategy {
+    let balance = Balance::Time { samples: 8 };
+    Strategy { balance, ranks, micro_batches, ..plain(mlp(&[64; 49], SPEED), 8 * micro_batches) }
+}
+
+pub(crate) fn look(plan: &Strategy) -> Outlook {
+    Outlook::of(plan).expect("the strategy is possible")
 }
