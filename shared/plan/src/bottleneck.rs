@@ -78,7 +78,7 @@ impl Change {
             }
             Self::Batch(batch) => new.batch = *batch,
         }
-        new
+        new.held_anew()
     }
 }
 

@@ -70,7 +70,9 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             rate: self.training.learning_rate,
             clip: self.training.gradient_clip,
         };
-        let strategy: Strategy = crate::strategy::of(seat.strategy, &layers)?;
+        let counted = self.network.counted(self.recommender).unwrap_or_default();
+        let balance = recspeed_plan::balance_of(seat.strategy, self.training, counted);
+        let strategy: Strategy = crate::strategy::of(seat.strategy, &layers, &balance)?;
         let (first, ranks) = (communicator.rank() == 0, communicator.ranks());
         let tag = Tag::new("checkpoint", 0);
         // Only the first rank's observer has a checkpoint. Ranks read it one after the other: it is several times what a rank keeps.

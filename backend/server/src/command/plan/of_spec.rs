@@ -8,7 +8,7 @@ use recspeed_plan::{
     Strategy, bottleneck, is_whole, layers_of, of_spec, shortage,
 };
 use recspeed_types::Extent;
-use recspeed_types::spec::{Launcher, ResolvedSpec, Source};
+use recspeed_types::spec::{Balance, Launcher, ResolvedSpec, Source};
 use serde_json::json;
 
 use super::tables::Tables;
@@ -238,7 +238,12 @@ impl Planned {
                 if last { String::new() } else { bytes(stage.output_bytes * samples as u64) },
             ]);
         }
-        format!("Stages, with times and messages of a micro-batch of {samples} rows:\n{table}")
+        let cut = match &self.spec.strategy.balance {
+            _ if outlook.stages.len() == 1 => String::new(),
+            Balance::By(by) => format!("; as equal in {} as can be (strategy.balance)", by.as_str()),
+            Balance::ByHand(_) => "; cut by hand (strategy.balance)".to_owned(),
+        };
+        format!("Stages, with times and messages of a micro-batch of {samples} rows{cut}:\n{table}")
     }
 
     fn memory(&self) -> String {
@@ -310,6 +315,7 @@ impl Planned {
             "offload": strategy.offload,
             "recompute": strategy.recompute.as_str(),
             "micro_batches": outlook.sizes,
+            "balance": self.spec.strategy.balance,
             "gflops": args.gflops,
             "step_us": run.total_us,
             "bubble": run.bubble(),
