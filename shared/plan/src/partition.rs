@@ -138,7 +138,7 @@ impl Partition {
 }
 
 /// What a stage costs: which one it is, its first layer, and the one after its last.
-pub(crate) type Cost<'a> = dyn Fn(usize, usize, usize) -> f64 + 'a;
+type Cost<'a> = dyn Fn(usize, usize, usize) -> f64 + 'a;
 
 /// The first place of `places` where something does not hold, of what holds up to some place; their end where it holds everywhere.
 fn first_without(places: Range<usize>, holds: impl Fn(usize) -> bool) -> usize {

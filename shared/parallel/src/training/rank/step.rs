@@ -69,6 +69,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     /// is not finite moves their parameters.
     pub async fn step(&mut self, batch: &dyn Batch) -> Result<f64, TrainError> {
         let rows = batch.rows();
+        let before = self.all.counters();
         let cut = self.strategy.cut(rows, self.place.replica)?;
         let (schedule, buffers) = if cut.len() == self.schedule.micro_batches() {
             (self.schedule.clone(), self.buffers.clone())
@@ -101,13 +102,15 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         };
         for &instruction in list.list(own) {
             // Nobody looks at the clock of a step that is not told.
-            let start_us = self.meter.timeline.is_some().then(|| self.all.now_us());
+            let begun = self.meter.timeline.is_some().then(|| (self.all.now_us(), self.all.counters().sent_bytes));
             self.carry_out(instruction, batch, &mut trip).await?;
             let again_us = std::mem::take(&mut self.meter.again_us);
-            if let (Some(timeline), Some(start_us)) = (&mut self.meter.timeline, start_us) {
-                timeline.push(Done { instruction, start_us, end_us: self.all.now_us(), again_us });
+            if let (Some(timeline), Some((start_us, sent))) = (&mut self.meter.timeline, begun) {
+                let sent_bytes = self.all.counters().sent_bytes - sent;
+                timeline.push(Done { instruction, start_us, end_us: self.all.now_us(), again_us, sent_bytes });
             }
         }
+        self.meter.end_step(before, self.all.counters());
         Ok(trip.loss)
     }
 
