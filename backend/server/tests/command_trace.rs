@@ -58,6 +58,7 @@ fn story(run: &str) -> Vec<RunEvent> {
         name: name.to_owned(),
         start_us,
         duration_us: 5,
+        bytes: 0,
     };
     let first = [started(), span(0, "F0", 1), span(0, "F1", 2)];
     let second =

@@ -119,7 +119,8 @@ fn measured(told: &[(usize, usize, Vec<Done>)], step: usize) -> f64 {
         for done in done {
             let Some(name) = done.instruction.span_name() else { continue };
             let (start_us, duration_us) = (done.start_us, done.end_us - done.start_us);
-            let kind = EventKind::Span { rank: *rank as u32, lane: "0".to_owned(), name, start_us, duration_us };
+            let (rank, lane) = (*rank as u32, "0".to_owned());
+            let kind = EventKind::Span { rank, lane, name, start_us, duration_us, bytes: done.sent_bytes };
             events.push(RunEvent { run: RunId::new("r").expect("a name"), seq: events.len() as u64, at_us: 0, kind });
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use recspeed_types::api::Failure;
-use recspeed_types::event::{MeasuredOn, MemoryBytes, Phase};
+use recspeed_types::event::{MeasuredOn, MemoryBytes, Phase, Sent};
 use recspeed_types::summary::{DataInfo, EngineInfo};
 use recspeed_types::{EventKind, RunEvent, RunSummary};
 
@@ -102,6 +102,8 @@ pub(crate) struct RunView {
     pub curves: BTreeMap<CurveKey, Vec<Point>>,
     /// Bytes by rank.
     pub memory: BTreeMap<u32, MemoryBytes>,
+    /// What each rank sent, in the steps whose spans are told, or in all where none is.
+    pub sent: BTreeMap<u32, Sent>,
     /// The first `span` events.
     pub spans: Vec<RunEvent>,
     /// What the reader must know.
@@ -159,6 +161,9 @@ impl RunView {
                 if bytes.gradients > 0 || !trained {
                     self.memory.insert(*rank, *bytes);
                 }
+            }
+            EventKind::Traffic { rank, all, told } => {
+                self.sent.insert(*rank, if told.steps > 0 { *told } else { *all });
             }
             EventKind::Log { message, .. } => {
                 if self.logs.len() < MAX_LOGS {

@@ -1,7 +1,7 @@
 //! The models of the studio, as layers with costs.
 
 use recspeed_plan::Layer;
-use recspeed_plan::dense::{DENSENET_INPUTS, MLP_INPUTS, densenet, mlp};
+use recspeed_plan::dense::{DENSENET_INPUTS, MLP_INPUTS, Speed, densenet, mlp};
 
 use super::setup::Setup;
 
@@ -10,12 +10,11 @@ pub(super) const MAX_LAYERS: usize = 1000;
 /// Wider layers than this are not planned.
 pub(super) const MAX_WIDTH: u64 = 100_000;
 
-/// The layers of the model that is set.
+/// The layers of the model that is set, on ranks of this speed.
 ///
 /// # Errors
 /// What is wrong with a list of widths.
-pub(super) fn layers(setup: &Setup) -> Result<Vec<Layer>, String> {
-    let speed = setup.speed();
+pub(super) fn layers(setup: &Setup, speed: Speed) -> Result<Vec<Layer>, String> {
     let (depth, width) = (setup.depth as u64, setup.width as u64);
     Ok(match setup.model {
         "mlp" => {
@@ -74,7 +73,7 @@ mod tests {
     #[test]
     fn the_paper_s_networks_have_their_sizes() {
         let setup = Setup { model: "mlp", depth: 3, width: 64, ..Setup::default() };
-        let layers = layers(&setup).expect("it is a model");
+        let layers = layers(&setup, setup.speed()).expect("it is a model");
         assert_eq!(layers.iter().map(|layer| layer.parameters).sum::<u64>(), 8_641);
     }
 }

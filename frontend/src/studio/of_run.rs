@@ -2,7 +2,7 @@
 
 use recspeed_plan::ScheduleKind;
 use recspeed_plan::dense::MLP_INPUTS;
-use recspeed_types::spec::{Optimizer, PipelineSchedule, Recompute, ResolvedSpec, Strategy};
+use recspeed_types::spec::{Balance, BalanceBy, Optimizer, PipelineSchedule, Recompute, ResolvedSpec, Strategy};
 use recspeed_types::{ExperimentSpec, encode_permalink};
 
 use super::setup::{Cut, Setup};
@@ -37,8 +37,10 @@ impl Setup {
         };
         setup.zero = ["0", "1", "2", "3"].get(strategy.zero as usize).copied()?;
         setup.cut = match &strategy.balance {
-            Some(counts) => Cut::ByHand(counts.iter().map(|&count| count as usize).collect()),
-            None => Cut::Parameters,
+            Balance::ByHand(counts) => Cut::ByHand(counts.iter().map(|&count| count as usize).collect()),
+            Balance::By(BalanceBy::Parameters) => Cut::Parameters,
+            Balance::By(BalanceBy::Time) => Cut::Time,
+            Balance::By(BalanceBy::Memory) => Cut::Memory,
         };
         Some(setup)
     }

@@ -1,13 +1,14 @@
 //! What is set in the studio.
 
 use recspeed_plan::dense::Speed;
+use recspeed_plan::pace::GFLOPS;
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::{
     Assumed, Balance, Change, EvaluationOutlook, Judging, Layer, Outlook, PlanError, ProcessNeeds, Recompute,
-    ScheduleKind, Strategy, of_spec,
+    ScheduleKind, Strategy, of_spec, whole_layers,
 };
-use recspeed_types::spec::{Optimizer, ResolvedSpec};
+use recspeed_types::spec::{BalanceBy, Optimizer, ResolvedSpec};
 use recspeed_types::{ExperimentSpec, Extent, decode_permalink};
 
 use super::model::layers;
@@ -74,6 +75,18 @@ pub(crate) enum Cut {
     ByHand(Vec<usize>),
 }
 
+impl Cut {
+    /// What a spec calls it; `None` of layers by hand.
+    pub(super) const fn word(&self) -> Option<BalanceBy> {
+        match self {
+            Self::Time => Some(BalanceBy::Time),
+            Self::Parameters => Some(BalanceBy::Parameters),
+            Self::Memory => Some(BalanceBy::Memory),
+            Self::ByHand(_) => None,
+        }
+    }
+}
+
 /// Everything that the reader can set. Names are those of the constants above.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Setup {
@@ -137,7 +150,7 @@ impl Default for Setup {
             optimizer: "adam",
             offload: "device",
             link: "memory",
-            gflops: recspeed_plan::pace::GFLOPS as usize,
+            gflops: GFLOPS as usize,
             room: 0,
             cut: Cut::Time,
             of: None,
@@ -197,11 +210,6 @@ impl Setup {
         ShardLevel::ALL.into_iter().find(named).unwrap_or(ShardLevel::DataParallel)
     }
 
-    /// Samples of the largest micro-batch.
-    pub(crate) fn samples(&self) -> usize {
-        self.batch.div_ceil(self.micro_batches.max(1))
-    }
-
     /// Bytes of a rank's memory, where they are set.
     pub(crate) fn room(&self) -> Option<u64> {
         (self.room > 0).then_some((self.room as u64) << 20)
@@ -235,32 +243,28 @@ impl Setup {
     /// # Errors
     /// The model cannot be read.
     pub(crate) fn strategy(&self) -> Result<Strategy, Refusal> {
-        let samples = self.samples();
         if self.model == "experiment" {
             let own = self.own_spec().and_then(|spec| {
                 let data = Extent::foretold(&spec.dataset);
                 let threads = spec.engine.threads.map_or(THREADS, u64::from);
                 let evaluation = EvaluationOutlook::of_spec(&spec, data.as_ref(), Judging { threads, rows: None });
+                let whole = whole_layers(&spec.recommender, data.as_ref())?;
                 let own = of_spec(&spec, Assumed { speed: self.speed(), link: self.link(), data })?;
-                Some((own, evaluation.unwrap_or_default()))
+                Some((own, whole, evaluation.unwrap_or_default()))
             });
-            let (own, evaluation) = own.ok_or_else(|| Refusal::Widths(NO_EXPERIMENT.to_owned()))?;
-            let balance = match self.cut {
-                // Those of whole layers, whoever shares them.
-                Cut::Parameters => own.balance.clone(),
-                _ => self.balance(samples),
-            };
-            return Ok(Strategy {
+            let (own, whole, evaluation) = own.ok_or_else(|| Refusal::Widths(NO_EXPERIMENT.to_owned()))?;
+            let strategy = Strategy {
                 layers: own.layers,
-                balance,
                 tensor: own.tensor,
                 beside: own.beside,
                 tables_us: own.tables_us,
                 needs: needs(evaluation),
                 ..self.around(Vec::new())
-            });
+            };
+            return Ok(self.cut_into(strategy, whole));
         }
-        Ok(self.around(layers(self).map_err(Refusal::Widths)?))
+        let layers = |speed| layers(self, speed).map_err(Refusal::Widths);
+        Ok(self.cut_into(self.around(layers(self.speed())?), layers(Speed::of_gflops(GFLOPS))?))
     }
 
     /// Its experiment, trained as is set: what tables of embeddings hold and send depends on the ranks, the batch, its parts and the
@@ -280,17 +284,17 @@ impl Setup {
         strategy.stages = self.ranks as u32;
         strategy.micro_batches = self.micro_batches as u32;
         // Where everything is cut is the plan's to say.
-        strategy.balance = None;
+        strategy.balance = recspeed_types::spec::Balance::default();
         Some(spec)
     }
 
-    fn balance(&self, samples: usize) -> Balance {
-        match &self.cut {
-            Cut::Time => Balance::Time { samples },
-            Cut::Parameters => Balance::Parameters,
-            Cut::Memory => Balance::Memory { samples },
+    /// Cut as is set. `whole`: the layers as a run cuts them, which does not ask how fast its ranks are.
+    fn cut_into(&self, strategy: Strategy, whole: Vec<Layer>) -> Strategy {
+        let balance = match &self.cut {
             Cut::ByHand(counts) => Balance::ByHand(counts.clone()),
-        }
+            cut => strategy.balanced(cut.word().unwrap_or_default(), whole),
+        };
+        Strategy { balance, ..strategy }
     }
 
     /// All that is set, around these layers.
@@ -299,7 +303,7 @@ impl Setup {
         let optimizer = if self.optimizer == "sgd" { OptimizerState::None } else { OptimizerState::TwoMoments };
         Strategy {
             layers,
-            balance: self.balance(self.samples()),
+            balance: Balance::Parameters,
             schedule: self.kind(),
             ranks: self.ranks,
             chunks: self.chunks,

@@ -4,11 +4,11 @@ use recspeed_plan::ScheduleKind;
 use recspeed_plan::dense::MLP_INPUTS;
 use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{
-    Optimizer, ParamValue, PipelineSchedule, RecommenderSpec, Recompute, StrategyKind, StrategySpec,
+    Balance, BalanceBy, Optimizer, ParamValue, PipelineSchedule, RecommenderSpec, Recompute, StrategyKind, StrategySpec,
 };
 
 use super::model::widths;
-use super::setup::{Cut, Setup};
+use super::setup::Setup;
 
 impl Setup {
     /// The recommender whose network is planned; `None` where that is the experiment's own.
@@ -80,11 +80,7 @@ impl Setup {
                     recspeed_plan::Recompute::ExceptLast => Some(Recompute::ExceptLast),
                     recspeed_plan::Recompute::Always => Some(Recompute::Always),
                 },
-                balance: match self.cut {
-                    Cut::Parameters => None,
-                    _ if counts.len() < 2 => None,
-                    _ => Some(counts.iter().map(|&count| count as u32).collect()),
-                },
+                balance: (counts.len() > 1).then(|| self.balance(base, counts)).flatten(),
                 stage: (hybrid && self.zero != "0").then(|| self.zero.parse().ok()).flatten(),
                 offload: (self.offload == "host").then_some(true),
                 tables: base.strategy.tables.filter(|_| self.model == "experiment"),
@@ -94,10 +90,23 @@ impl Setup {
         spec.resolve().map_err(|errors| errors.to_string().lines().collect::<Vec<_>>().join("; "))?;
         Ok(spec)
     }
+
+    /// Where the borders lie, as a spec says it; `None` where that need not be said.
+    fn balance(&self, base: &ExperimentSpec, counts: &[usize]) -> Option<Balance> {
+        let by = self.cut.word();
+        // What the layers of such a network cost depends on the attributes of the data, which the page has not read.
+        let unknown = self.model == "experiment" && base.recommender.kind == "dlrm";
+        match by {
+            Some(BalanceBy::Parameters) => None,
+            Some(by) if !unknown => Some(Balance::By(by)),
+            _ => Some(Balance::ByHand(counts.iter().map(|&count| count as u32).collect())),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::setup::Cut;
     use super::*;
     use crate::form::with_kind;
 
@@ -132,10 +141,28 @@ mod tests {
                 assert_eq!(shown.1.partition, run.1.partition, "{schedule} {model}");
                 assert_eq!((shown.0.level, shown.0.schedule), (run.0.level, run.0.schedule), "{schedule} {model}");
                 assert_eq!(shown.1.simulation, run.1.simulation, "{schedule} {model}");
+                // What was chosen goes along, not where it led to: the run's own page shows the same choice.
+                let by = setup.cut.word().filter(|&by| by != BalanceBy::Parameters && ranks > 1);
+                assert_eq!(spec.strategy.balance, by.map(Balance::By), "{schedule} {model}");
+                assert!(ranks == 1 || back.cut == setup.cut, "{schedule} {model}");
             }
         }
         let alone = Setup { ranks: 1, micro_batches: 1, ..Setup::default() };
         assert!(written(&alone).unwrap().resolve().unwrap().strategy.is_single());
+    }
+
+    /// A run asks nobody how fast its ranks are: its borders lie where the studio draws them for any speed and link.
+    #[test]
+    fn borders_are_the_run_s_at_every_speed() {
+        for (gflops, link, schedule) in [(1, "gigabit", "gpipe"), (50, "memory", "1f1b"), (5000, "nvlink", "zb-h1")] {
+            for cut in [Cut::Time, Cut::Memory, Cut::Parameters] {
+                let setup = Setup { gflops, link, schedule, cut, depth: 40, width: 8, batch: 64, ..Setup::default() };
+                let spec = written(&setup).unwrap().resolve().unwrap();
+                let run = recspeed_plan::of_spec(&spec, recspeed_plan::Assumed::threads(7.0)).unwrap();
+                let run = recspeed_plan::Outlook::of(&run).unwrap();
+                assert_eq!(setup.plan().unwrap().1.partition, run.partition, "{gflops} {:?}", setup.cut);
+            }
+        }
     }
 
     #[test]

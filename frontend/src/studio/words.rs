@@ -3,8 +3,8 @@
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::timeline::{Bar, Part, among, bubble_of, stage_of};
 pub(crate) use recspeed_plan::words::{time, verdict};
-use recspeed_plan::{Change, Layout, Outlook, ScheduleKind, Strategy};
-use recspeed_types::event::MemoryBytes;
+use recspeed_plan::{Change, Layout, Outlook, RankOutlook, ScheduleKind, Strategy};
+use recspeed_types::event::{MemoryBytes, Sent};
 
 use super::setup::{Cut, SCHEDULES, Setup};
 use crate::charts::{bytes, count, counted, share};
@@ -35,7 +35,7 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
     };
     let samples = (strategy.batch * strategy.replicas) as f64;
     let (rank, fullest) = outlook.fullest();
-    let most = outlook.ranks.iter().map(recspeed_plan::RankOutlook::sent).max().unwrap_or(0);
+    let most = outlook.ranks.iter().map(RankOutlook::sent).max().unwrap_or(0);
     let all = outlook.sent().saturating_mul(strategy.replicas as u64);
     let process = outlook.process(strategy);
     let host = match outlook.to_and_from_host() {
@@ -137,8 +137,12 @@ pub(crate) fn about_bar(bar: &Bar, layout: Option<Layout>, measured: bool) -> St
     )
 }
 
-/// What was measured, beside what was foretold: the bubble and, where the run told it, the fullest rank.
-pub(crate) fn compared(outlook: &Outlook, bars: &[Bar], fullest: Option<MemoryBytes>) -> Option<String> {
+/// What was measured, beside what was foretold: the bubble and, where the run told it, the fullest rank and the one that sent most.
+pub(crate) fn compared(
+    outlook: &Outlook,
+    bars: &[Bar],
+    (fullest, sent): (Option<MemoryBytes>, Option<Sent>),
+) -> Option<String> {
     let bubble =
         format!("Bubble {} measured, {} foretold", share(bubble_of(bars)?), share(outlook.simulation.bubble()));
     let memory = fullest.map(|held| {
@@ -160,7 +164,15 @@ pub(crate) fn compared(outlook: &Outlook, bars: &[Bar], fullest: Option<MemoryBy
             None => format!("; fullest rank at most {measured} measured, {foretold} foretold"),
         }
     });
-    Some(format!("{bubble}{}.", memory.unwrap_or_default()))
+    let sent = sent.map(|sent| {
+        let measured = bytes(sent.bytes_per_step());
+        let foretold = bytes(outlook.ranks.iter().map(RankOutlook::sent).max().unwrap_or(0));
+        // What is sent of tables depends on the data, which the page has not read.
+        let apart = if outlook.beside > 0 { " without tables" } else { "" };
+        let waited = time(sent.waited_per_step_us() as f64);
+        format!("; most sent in a step {measured} measured, {foretold} foretold{apart}, that rank waited {waited}")
+    });
+    Some(format!("{bubble}{}{}.", memory.unwrap_or_default(), sent.unwrap_or_default()))
 }
 
 /// The whole picture in words.
@@ -303,10 +315,16 @@ mod tests {
             format!("Bubble {bubble} measured, {bubble} foretold; fullest rank {held}, {fullest} foretold.")
         };
         let parts = expected("1.0 MiB measured (parameters 1.0 MiB, activations 1.0 KiB)");
-        assert_eq!(compared(&outlook, &bars, Some(held)), Some(parts));
+        assert_eq!(compared(&outlook, &bars, (Some(held), None)), Some(parts));
         let older = MemoryBytes { at_peak: None, ..held };
-        assert_eq!(compared(&outlook, &bars, Some(older)), Some(expected("at most 2.0 MiB measured")));
-        assert_eq!(compared(&outlook, &[], Some(older)), None);
+        assert_eq!(compared(&outlook, &bars, (Some(older), None)), Some(expected("at most 2.0 MiB measured")));
+        assert_eq!(compared(&outlook, &[], (Some(older), None)), None);
+        let sent = Sent { steps: 2, bytes: 6 << 20, messages: 8, waited_us: 50 };
+        let foretold = bytes(outlook.ranks.iter().map(RankOutlook::sent).max().unwrap());
+        let said = compared(&outlook, &bars, (None, Some(sent))).unwrap();
+        let expected =
+            format!("most sent in a step 3.0 MiB measured, {foretold} foretold, that rank waited {}.", time(25.0));
+        assert!(said.ends_with(&expected), "{said}");
     }
 
     #[test]

@@ -114,6 +114,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
             name: name.to_owned(),
             start_us: from,
             duration_us: to - from,
+            bytes: 0,
         });
     }
     let summary = RunSummary {

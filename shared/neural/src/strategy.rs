@@ -24,22 +24,21 @@ pub(crate) fn layout_of(strategy: &spec::Strategy) -> Result<Layout, PlanError> 
     Layout::new(strategy.ranks as usize, strategy.stages as usize, strategy.tensor as usize)
 }
 
-/// The strategy for these layers.
+/// The strategy for these layers, cut by `balance`.
 ///
 /// # Errors
 /// [`PlanError`]: it is impossible for them; the text names the nearest that works.
-pub(crate) fn of(strategy: &spec::Strategy, sizes: &dyn LayerSizes) -> Result<Strategy, PlanError> {
+pub(crate) fn of(strategy: &spec::Strategy, sizes: &dyn LayerSizes, balance: &Balance) -> Result<Strategy, PlanError> {
     let [stages, chunks] = [strategy.stages, strategy.chunks].map(|number| number as usize);
     let whole = sizes.shares().map_or(sizes.parameters(), Shares::whole);
     let layers: Vec<Layer> =
         whole.iter().map(|&count| Layer { parameters: count as u64, ..Layer::default() }).collect();
-    let balance = Balance::of_spec(strategy.balance.as_deref());
     Ok(Strategy {
         layout: layout_of(strategy)?,
         schedule: strategy.schedule.into(),
         micro_batches: strategy.micro_batches as usize,
         chunks,
-        partition: Partition::new(&layers, stages * chunks, &balance)?,
+        partition: Partition::new(&layers, stages * chunks, balance)?,
         recompute: strategy.recompute.into(),
         level: ShardLevel::of_zero(strategy.zero),
         offload: strategy.offload,

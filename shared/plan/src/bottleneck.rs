@@ -83,7 +83,7 @@ impl Change {
             Self::Batch(batch) => new.batch = *batch,
             Self::Offload(offload) => new.offload = *offload,
         }
-        new
+        new.held_anew()
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::{Layer, PlanError};
+use crate::{Layer, PlanError, StageMemory};
 
 /// What the stages are made equal in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Balance {
     /// Time of forward and backward at this many samples a micro-batch.
     Time {
@@ -14,14 +14,16 @@ pub enum Balance {
     },
     /// Number of parameters.
     Parameters,
-    /// Bytes kept between forward and backward for this many samples, and four bytes for each parameter, gradient and
-    /// moment of Adam.
-    Memory {
-        /// Samples held at once.
-        samples: usize,
+    /// Bytes that a rank holds while it trains.
+    Memory(StageMemory),
+    /// As other layers are cut, of which there are as many: whole ones, where what is planned is one rank's part of them, counted at a pace
+    /// that does not depend on how fast the ranks are taken to be.
+    As {
+        /// Those layers.
+        layers: Vec<Layer>,
+        /// What their stages are made equal in.
+        by: Box<Self>,
     },
-    /// Parameters, counted elsewhere, of each layer: of whole layers, where what is planned is one rank's part of them.
-    ParametersOf(Vec<u64>),
     /// Layers a stage, given by hand.
     ByHand(Vec<usize>),
 }
@@ -52,15 +54,16 @@ impl Partition {
                 Err(PlanError::BalanceStages { given: counts.clone(), stages })
             }
             Balance::ByHand(counts) => Self::by_hand(layers.len(), counts),
-            Balance::Time { samples } => Self::smallest_maximum(layers, stages, |layer| layer.time(*samples)),
-            Balance::Parameters => Self::smallest_maximum(layers, stages, |layer| layer.parameters as f64),
-            Balance::ParametersOf(counts) if counts.len() != layers.len() => {
-                Err(PlanError::Costs { given: counts.len(), layers: layers.len() })
+            Balance::Time { samples } => Self::equal_in(layers, stages, |layer| layer.time(*samples)),
+            Balance::Parameters => Self::equal_in(layers, stages, |layer| layer.parameters as f64),
+            Balance::Memory(memory) => {
+                let cost = memory.of_layers(layers)?;
+                Ok(Self::smallest_maximum(layers.len(), stages, &cost, memory.falls(layers, stages)))
             }
-            Balance::ParametersOf(counts) => Self::smallest_maximum(counts, stages, |&count| count as f64),
-            Balance::Memory { samples } => Self::smallest_maximum(layers, stages, |layer| {
-                (layer.kept_bytes as f64).mul_add(*samples as f64, 16.0 * layer.parameters as f64)
-            }),
+            Balance::As { layers: counted, .. } if counted.len() != layers.len() => {
+                Err(PlanError::Costs { given: counted.len(), layers: layers.len() })
+            }
+            Balance::As { layers: counted, by } => Self::new(counted, stages, by),
         }
     }
 
@@ -82,18 +85,23 @@ impl Partition {
         Ok(Self { bounds: std::iter::once(0).chain(ends).collect() })
     }
 
-    fn smallest_maximum<L>(layers: &[L], stages: usize, cost: impl Fn(&L) -> f64) -> Result<Self, PlanError> {
+    /// Stages whose costs are those of their layers, added up.
+    fn equal_in(layers: &[Layer], stages: usize, of: impl Fn(&Layer) -> f64) -> Result<Self, PlanError> {
         let mut before = vec![0.0];
         for (index, layer) in layers.iter().enumerate() {
-            let value = cost(layer);
+            let value = of(layer);
             if !value.is_finite() || value < 0.0 {
                 return Err(PlanError::Cost { layer: index, value });
             }
             before.push(before[index] + value);
         }
-        let largest = smallest_largest(&before, stages);
-        let bounds = most_even(&before, stages, largest);
-        Ok(Self { bounds })
+        Ok(Self::smallest_maximum(layers.len(), stages, &|_, first, end| before[end] - before[first], true))
+    }
+
+    /// `falls`: no stage costs more for a layer less, nor a later stage more than an earlier one of the same layers.
+    fn smallest_maximum(layers: usize, stages: usize, cost: &Cost<'_>, falls: bool) -> Self {
+        let largest = smallest_largest(layers, stages, cost, falls);
+        Self { bounds: most_even(layers, stages, cost, falls, largest) }
     }
 
     /// Number of stages.
@@ -129,45 +137,57 @@ impl Partition {
     }
 }
 
-/// The cost of the costliest stage in the best cut. `before[n]`: the cost of the first n layers.
-fn smallest_largest(before: &[f64], stages: usize) -> f64 {
-    let n = before.len() - 1;
+/// What a stage costs: which one it is, its first layer, and the one after its last.
+type Cost<'a> = dyn Fn(usize, usize, usize) -> f64 + 'a;
+
+/// The first place of `places` where something does not hold, of what holds up to some place; their end where it holds everywhere.
+fn first_without(places: Range<usize>, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (places.start, places.end);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if holds(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// The cost of the costliest stage in the best cut.
+fn smallest_largest(layers: usize, stages: usize, cost: &Cost<'_>, falls: bool) -> f64 {
     // best[end]: the same for the first `end` layers in as many stages as have been looked at.
-    let mut best = vec![f64::INFINITY; n + 1];
+    let mut best = vec![f64::INFINITY; layers + 1];
     best[0] = 0.0;
     for stage in 0..stages {
-        let mut next = vec![f64::INFINITY; n + 1];
-        for end in stage + 1..=n {
-            // The later the cut, the more the stages before it cost and the less the last one does: the best cut is where the
-            // two meet, on one side or the other.
-            let (mut low, mut high) = (stage, end - 1);
-            while low < high {
-                let cut = usize::midpoint(low, high);
-                if best[cut] < before[end] - before[cut] { low = cut + 1 } else { high = cut }
-            }
-            let cost = |cut: usize| f64::max(best[cut], before[end] - before[cut]);
-            next[end] = if low > stage { cost(low).min(cost(low - 1)) } else { cost(low) };
+        let mut next = vec![f64::INFINITY; layers + 1];
+        for (end, least) in next.iter_mut().enumerate().skip(stage + 1) {
+            let with = |cut: usize| f64::max(best[cut], cost(stage, cut, end));
+            *least = if falls {
+                // The later the cut, the more the stages before it cost and the less the last one does: the best cut is where the
+                // two meet, on one side or the other.
+                let meet = first_without(stage..end - 1, |cut| best[cut] < cost(stage, cut, end));
+                if meet > stage { with(meet).min(with(meet - 1)) } else { with(meet) }
+            } else {
+                (stage..end).map(with).fold(f64::INFINITY, f64::min)
+            };
         }
         best = next;
     }
-    best[n]
+    best[layers]
 }
 
 /// The cut with the smallest sum of squares of those without a stage that costs more than `largest`.
-fn most_even(before: &[f64], stages: usize, largest: f64) -> Vec<usize> {
-    let n = before.len() - 1;
-    let mut best = vec![f64::INFINITY; n + 1];
+fn most_even(layers: usize, stages: usize, cost: &Cost<'_>, falls: bool, largest: f64) -> Vec<usize> {
+    let mut best = vec![f64::INFINITY; layers + 1];
     best[0] = 0.0;
     let mut cuts = Vec::with_capacity(stages);
     for stage in 0..stages {
-        let mut next = vec![f64::INFINITY; n + 1];
-        let mut cut_of = vec![stage; n + 1];
-        for end in stage + 1..=n {
-            let first = before[..end].partition_point(|cost| before[end] - cost > largest);
-            for cut in first.max(stage)..end {
-                let own = before[end] - before[cut];
-                let value = own.mul_add(own, best[cut]);
-                if value < next[end] {
+        let mut next = vec![f64::INFINITY; layers + 1];
+        let mut cut_of = vec![stage; layers + 1];
+        for end in stage + 1..=layers {
+            let too_much = |cut: usize| cost(stage, cut, end) > largest;
+            let first = if falls { first_without(stage..end, too_much) } else { stage };
+            for (cut, before) in best.iter().enumerate().take(end).skip(first) {
+                let own = cost(stage, cut, end);
+                let value = own.mul_add(own, *before);
+                if own <= largest && value < next[end] {
                     next[end] = value;
                     cut_of[end] = cut;
                 }
@@ -176,7 +196,7 @@ fn most_even(before: &[f64], stages: usize, largest: f64) -> Vec<usize> {
         cuts.push(cut_of);
         best = next;
     }
-    let mut bounds = vec![n];
+    let mut bounds = vec![layers];
     for cut_of in cuts.iter().rev() {
         bounds.push(cut_of[bounds[bounds.len() - 1]]);
     }

@@ -6,6 +6,7 @@ use recspeed_types::spec::{self, Optimizer, ResolvedRecommender, ResolvedSpec, T
 use crate::attention::{Blocks, Pattern};
 use crate::dense::{self, Speed};
 use crate::embeddings::{TablesOutlook, tables_of};
+use crate::pace::GFLOPS;
 use crate::sharding::{OptimizerState, ShardLevel, TableSharding};
 use crate::simulate::Link;
 use crate::{Balance, Layer, ProcessNeeds, Products, Recompute, ScheduleKind, Strategy};
@@ -111,29 +112,51 @@ pub(crate) const fn optimizer_of(training: &Training) -> OptimizerState {
     }
 }
 
+/// The layers of a recommender as they are cut into stages: whole ones, whoever shares them, counted at the pace that plans assume, however
+/// fast the ranks are taken to be. So a run, its plan and the studio cut alike. `None` for recommenders that are no row of layers.
+pub fn whole_layers(recommender: &ResolvedRecommender, data: Option<&Extent>) -> Option<Vec<Layer>> {
+    layers_of(recommender, &Assumed::threads(GFLOPS).on(data.cloned()))
+}
+
+/// Where the borders between the stages of a training lie. `whole`: its layers, by [`whole_layers`].
+pub fn balance_of(asked: &spec::Strategy, training: &Training, whole: Vec<Layer>) -> Balance {
+    match &asked.balance {
+        spec::Balance::By(by) => around(asked, training).balanced(*by, whole),
+        spec::Balance::ByHand(counts) => Balance::ByHand(counts.iter().map(|&count| count as usize).collect()),
+    }
+}
+
 /// What a spec asks for; `None` where its recommender is no row of layers.
 ///
 /// Replicas share a batch: the plan is that of the one that gets most of it. Tables of embeddings count where it is known how large the
 /// data are; [`crate::TablesOutlook`] says which rank has what of them.
 pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
     let (layers, training) = (layers_of(&spec.recommender, &assumed)?, spec.training.as_ref()?);
+    let whole = whole_layers(&spec.recommender, assumed.data.as_ref())?;
     let optimizer = optimizer_of(training);
     let tables = assumed.data.as_ref().map_or_else(Vec::new, |data| tables_of(&spec.recommender, data));
     let planned = assumed.data.as_ref().and_then(|data| TablesOutlook::of_spec(spec, data).ok().flatten());
     let of_tables: usize = tables.iter().map(|table| table.rows * table.width).sum();
     let asked = &spec.strategy;
-    let (ranks, replicas) = (asked.stages.max(1) as usize, asked.replicas() as usize);
     let tensor = asked.tensor.max(1) as usize;
-    let balance = match Balance::of_spec(asked.balance.as_deref()) {
-        // The stages are those of whole layers, whoever shares them, also where a remedy asks for more of them.
-        Balance::Parameters if tensor > 1 => {
-            Balance::ParametersOf(layers.iter().map(|layer| layer.parameters).collect())
-        }
-        balance => balance,
-    };
     Some(Strategy {
         layers: shared_layers(&spec.recommender, &layers, tensor, &assumed),
-        balance,
+        // The stages are those of whole layers, whoever shares them, also where a remedy asks for more of them.
+        balance: balance_of(asked, training, whole),
+        link: assumed.link,
+        update_us: assumed.speed.update_us(optimizer),
+        beside: of_tables as u64 * (NUMBER + optimizer.bytes()),
+        tables_us: planned.map_or(0.0, |tables| tables.step_us(assumed.link)),
+        ..around(asked, training)
+    })
+}
+
+/// All of it but the layers, where they are cut, and what depends on how fast ranks and links are, or on the data.
+fn around(asked: &spec::Strategy, training: &Training) -> Strategy {
+    let (ranks, replicas) = (asked.stages.max(1) as usize, asked.replicas() as usize);
+    Strategy {
+        layers: Vec::new(),
+        balance: Balance::Parameters,
         schedule: asked.schedule.into(),
         ranks,
         chunks: asked.chunks as usize,
@@ -141,14 +164,14 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
         micro_batches: asked.micro_batches as usize,
         recompute: asked.recompute.into(),
         replicas,
-        tensor,
+        tensor: asked.tensor.max(1) as usize,
         level: ShardLevel::of_zero(asked.zero),
-        optimizer,
+        optimizer: optimizer_of(training),
         offload: asked.offload,
-        link: assumed.link,
-        update_us: assumed.speed.update_us(optimizer),
-        beside: of_tables as u64 * (NUMBER + optimizer.bytes()),
-        tables_us: planned.map_or(0.0, |tables| tables.step_us(assumed.link)),
+        link: Link::INSTANT,
+        update_us: 0.0,
+        beside: 0,
+        tables_us: 0.0,
         needs: ProcessNeeds {
             keeps_best: training.early_stopping.is_some(),
             alone: asked.is_single(),
@@ -156,16 +179,6 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
             ..ProcessNeeds::default()
         },
         memories: Vec::new(),
-    })
-}
-
-impl Balance {
-    /// As equal in parameters as can be, or the layers of each stage where the spec gives them.
-    pub fn of_spec(counts: Option<&[u32]>) -> Self {
-        match counts {
-            None => Self::Parameters,
-            Some(counts) => Self::ByHand(counts.iter().map(|&count| count as usize).collect()),
-        }
     }
 }
 

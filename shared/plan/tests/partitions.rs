@@ -1,7 +1,7 @@
 //! Stages are contiguous, not empty, cover all layers, and the costliest is as cheap as can be.
 
 use proptest::prelude::*;
-use recspeed_plan::{Balance, Duration, Layer, Partition, PlanError, micro_batch_sizes};
+use recspeed_plan::{Balance, Duration, Layer, Partition, PlanError, StageMemory, micro_batch_sizes};
 
 fn layers(costs: &[u64]) -> Vec<Layer> {
     costs
@@ -46,7 +46,9 @@ proptest! {
     fn the_costliest_stage_is_as_cheap_as_can_be(costs in prop::collection::vec(0..50_u64, 1..10), stages in 1..6_usize) {
         prop_assume!(stages <= costs.len());
         let layers = layers(&costs);
-        for balance in [Balance::Time { samples: 3 }, Balance::Parameters, Balance::Memory { samples: 2 }] {
+        let memory = Balance::Memory(StageMemory { per_parameter: 16.0, kept: vec![2], inputs: Vec::new() });
+        let as_they_are = Balance::As { layers: layers.clone(), by: Box::new(Balance::Parameters) };
+        for balance in [Balance::Time { samples: 3 }, Balance::Parameters, memory, as_they_are] {
             let partition = Partition::new(&layers, stages, &balance).expect("possible");
             let counts = partition.counts();
             prop_assert_eq!(counts.len(), stages);
@@ -101,4 +103,8 @@ fn what_cannot_be_is_refused_with_what_can() {
     broken[1].forward.per_sample_us = f64::NAN;
     let error = Partition::new(&broken, 2, &Balance::Time { samples: 1 }).expect_err("refused");
     assert!(matches!(error, PlanError::Cost { layer: 1, .. }), "{error}");
+    let none = StageMemory { per_parameter: f64::NAN, kept: vec![1], inputs: Vec::new() };
+    assert!(matches!(refused(2, &Balance::Memory(none)), PlanError::Cost { .. }));
+    let of_two = Balance::As { layers: three[..2].to_vec(), by: Box::new(Balance::Parameters) };
+    assert_eq!(refused(2, &of_two), PlanError::Costs { given: 2, layers: 3 });
 }

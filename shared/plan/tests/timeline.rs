@@ -9,7 +9,8 @@ use chrome::held_to_the_format;
 use recspeed_plan::dense::{Speed, densenet};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::timeline::{
-    Bar, Part, Stacked, bars_of, bars_of_events, bubble_of, chrome_trace, first_step, memory_of, rows_of,
+    Bar, Part, Stacked, Told, bars_of, bars_of_events, bubble_of, chrome_trace, chrome_trace_of_run, first_step,
+    memory_of, rows_of,
 };
 use recspeed_plan::{Balance, Layout, Outlook, Recompute, ScheduleKind, Strategy};
 use recspeed_types::{EventKind, RunEvent, RunId};
@@ -41,7 +42,8 @@ fn planned(strategy: &Strategy) -> (Outlook, Vec<Bar>) {
 }
 
 fn span(seq: u64, rank: u32, name: &str, start_us: u64) -> RunEvent {
-    let kind = EventKind::Span { rank, lane: "1".to_owned(), name: name.to_owned(), start_us, duration_us: 5 };
+    let (lane, name) = ("1".to_owned(), name.to_owned());
+    let kind = EventKind::Span { rank, lane, name, start_us, duration_us: 5, bytes: 0 };
     RunEvent { run: RunId::new("r").expect("an id"), seq, at_us: 9, kind }
 }
 
@@ -270,6 +272,7 @@ fn told(of_a_step: &[Value], steps: u64) -> Vec<RunEvent> {
                 name: event["name"].as_str().expect("a name").to_owned(),
                 start_us: 1_000_000 + step * long + start,
                 duration_us: end - start,
+                bytes: 0,
             };
             spans.push(RunEvent { run: RunId::new("r").expect("an id"), seq: spans.len() as u64, at_us: 9, kind });
         }
@@ -290,4 +293,65 @@ fn the_spans_of_a_run_s_steps_are_a_trace_of_the_same_kind() {
         let both = held_to_the_format(&chrome_trace(&held, &bars, &measured, Some(layout)));
         assert_eq!(of(&both, "X").count(), 4 * spans.len(), "{schedule:?}");
     }
+}
+
+/// What the ranks of a plan would tell if they did as planned: all that they do, messages too, each of which has seven bytes.
+fn told_as_planned(outlook: &Outlook) -> Vec<RunEvent> {
+    let span = |(seq, span): (usize, &recspeed_plan::simulate::Span)| {
+        let (instruction, [start, end]) = (span.instruction, [span.start_us, span.end_us].map(|at| at.round() as u64));
+        let message = instruction.message_name();
+        let sends = message.as_ref().is_some_and(|name| name.starts_with("send"));
+        let kind = EventKind::Span {
+            rank: span.rank as u32,
+            lane: instruction.cell().map_or(0, |cell| cell.chunk).to_string(),
+            name: instruction.span_name().or(message).unwrap_or_else(|| "load".to_owned()),
+            start_us: 500 + start,
+            duration_us: end - start,
+            bytes: if sends { 7 } else { 0 },
+        };
+        RunEvent { run: RunId::new("r").expect("an id"), seq: seq as u64, at_us: 9, kind }
+    };
+    outlook.simulation.spans.iter().enumerate().map(span).collect()
+}
+
+#[test]
+fn what_ranks_sent_and_waited_for_is_a_track_of_its_own_with_a_counter_of_bytes() {
+    for schedule in ScheduleKind::ALL {
+        let chunks = chunks(schedule);
+        let strategy = Strategy { batch: 30, chunks, schedule, ..first() };
+        let (outlook, bars) = planned(&strategy);
+        let told = Told::of_events(&told_as_planned(&outlook));
+        let layout = Layout::new(4, 4, 1).ok();
+        let events = held_to_the_format(&chrome_trace_of_run(&memory_of(&outlook), &bars, &told, layout));
+        let tracks: HashMap<(u64, u64), &str> = of(&events, "M")
+            .filter(|event| event["name"] == "thread_name")
+            .map(|event| {
+                let thread = (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());
+                (thread, event["args"]["name"].as_str().unwrap())
+            })
+            .collect();
+        let track = |event: &Value| tracks[&(event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap())];
+        for rank in 0..4 {
+            // Forth and back over each border of the rank's stages, and the exchange with replicas.
+            let list = outlook.schedule.list(rank);
+            let messages = list.iter().filter(|step| step.message_name().is_some()).count();
+            let sends = list.iter().filter_map(|step| step.message_name()).filter(|name| name.starts_with("send"));
+            let own = |event: &&Value| event["pid"].as_u64() == Some(4 + rank as u64);
+            let drawn = of(&events, "X").filter(own).filter(|event| track(event) == "messages").count();
+            assert_eq!(drawn, messages + 1, "{schedule:?}, rank {rank}");
+            let counted: Vec<u64> =
+                of(&events, "C").filter(own).filter_map(|event| event["args"]["sent"].as_u64()).collect();
+            let expected: Vec<u64> = (1..=sends.count() as u64).map(|n| 7 * n).collect();
+            assert_eq!(counted, expected, "{schedule:?}, rank {rank}");
+        }
+    }
+}
+
+#[test]
+fn names_of_a_damaged_run_do_not_damage_its_trace() {
+    let events = [span(0, 0, "F0", 10), span(1, 0, "send \"}], \\u0000 1", 20), span(2, 1, "send 1", 5)];
+    let told = Told::of_events(&events);
+    assert_eq!(told.messages.len(), 2);
+    let trace = held_to_the_format(&chrome_trace_of_run(&[], &[], &told, None));
+    assert_eq!(of(&trace, "X").count(), 2, "a rank without bars is no process");
 }

@@ -147,6 +147,15 @@ pub enum EventKind {
         #[serde(flatten)]
         bytes: MemoryBytes,
     },
+    /// What one rank has sent to others in its training so far, and how long it waited for them.
+    Traffic {
+        /// The rank.
+        rank: u32,
+        /// In all steps so far.
+        all: Sent,
+        /// In those of them whose spans are told.
+        told: Sent,
+    },
     /// A stretch of work, for the timeline.
     Span {
         /// The rank.
@@ -159,6 +168,9 @@ pub enum EventKind {
         start_us: u64,
         /// Length in microseconds.
         duration_us: u64,
+        /// Bytes that the rank sent to others meanwhile; 0 in the events of older runs.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        bytes: u64,
     },
     /// Something worth reading.
     Log {
@@ -283,6 +295,32 @@ impl MemoryBytes {
     }
 }
 
+/// What a rank sent in some steps, and how long it waited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Sent {
+    /// How many steps.
+    pub steps: u64,
+    /// Bytes of all messages to other ranks: passes, gradients, parameters and rows of tables, and the few by which ranks agree on a step.
+    pub bytes: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Microseconds in which it waited for messages of others.
+    pub waited_us: u64,
+}
+
+impl Sent {
+    /// Bytes of a step, in the mean; 0 of no step.
+    pub fn bytes_per_step(&self) -> u64 {
+        self.bytes.checked_div(self.steps).unwrap_or(0)
+    }
+
+    /// Microseconds of a step that are waited, in the mean; 0 of no step.
+    pub fn waited_per_step_us(&self) -> u64 {
+        self.waited_us.checked_div(self.steps).unwrap_or(0)
+    }
+}
+
 /// A rank's bytes by purpose, all at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -394,6 +432,19 @@ mod tests {
             panic!("{text}")
         };
         assert_eq!(bytes.on_the_device(), 24);
+    }
+
+    #[test]
+    fn spans_from_before_bytes_were_told_are_read_and_written_as_they_were() {
+        let old = r#"{"run":"r1","seq":3,"at_us":1,"kind":"span","rank":1,"lane":"0","name":"F0","start_us":4,"duration_us":5}"#;
+        let event: RunEvent = serde_json::from_str(old).unwrap();
+        assert!(matches!(event.kind, EventKind::Span { bytes: 0, duration_us: 5, .. }), "{event:?}");
+        assert_eq!(serde_json::to_string(&event).unwrap(), old);
+        let sent = Sent { steps: 3, bytes: 301, messages: 6, waited_us: 10 };
+        let kind = EventKind::Traffic { rank: 1, all: sent, told: Sent::default() };
+        let text = serde_json::to_string(&RunEvent { kind: kind.clone(), ..event }).unwrap();
+        assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap().kind, kind, "{text}");
+        assert_eq!((sent.bytes_per_step(), sent.waited_per_step_us(), Sent::default().bytes_per_step()), (100, 3, 0));
     }
 
     #[test]

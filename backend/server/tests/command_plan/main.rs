@@ -243,6 +243,23 @@ fn its_text_has_stages_picture_bubble_memory_and_what_to_try() {
 }
 
 #[test]
+fn it_says_what_the_stages_are_made_equal_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec_file(&folder, DENSE);
+    for (balance, said) in [("\"time\"", "as equal in time as can be"), ("[1, 20]", "cut by hand")] {
+        let set = format!("strategy.balance={balance}");
+        let shown = plan(&[&file, "--set", &set]);
+        assert!(text(&shown.stdout).contains(said), "{balance}: {}", text(&shown.stdout));
+        let planned: Value = serde_json::from_slice(&plan(&[&file, "--set", &set, "--json"]).stdout).unwrap();
+        assert_eq!(planned["balance"], serde_json::from_str::<Value>(balance).unwrap());
+    }
+    let refused = plan(&[&file, "--set", "strategy.balance=size"]);
+    assert!(!refused.status.success());
+    let told = text(&refused.stderr);
+    assert!(told.contains("`size`") && told.contains("`parameters`, `time`, `memory`"), "{told}");
+}
+
+#[test]
 fn what_will_not_fit_is_foretold_with_what_helps() {
     let folder = tempfile::tempdir().unwrap();
     let larger = DENSE.replace("growth = 64", "growth = 256").replace("stage = 3", "stage = 0");

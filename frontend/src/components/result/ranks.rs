@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use recspeed_plan::timeline::{bars_of_events, first_step};
-use recspeed_types::event::MemoryBytes;
+use recspeed_types::event::{MemoryBytes, Sent};
 
 use crate::charts::{bytes, share};
 use crate::components::Hint;
 use crate::state::{Origin, RunState, RunView};
-use crate::studio::{Setup, strategy_in_words};
+use crate::studio::{Setup, strategy_in_words, time};
 
 /// What is known of a rank.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ struct Rank {
     /// The share of the first measured step in which it computed.
     computes: Option<f64>,
     held: MemoryBytes,
+    /// Of the measured steps; none of older runs.
+    sent: Option<Sent>,
 }
 
 /// The ranks of a run, where there are several.
@@ -31,7 +33,11 @@ fn ranks(view: &RunView) -> Vec<Rank> {
         let busy: f64 = own.map(|bar| bar.end_us - bar.start_us).sum();
         (end > 0.0).then(|| busy / end)
     };
-    view.memory.iter().map(|(&number, &held)| Rank { number, computes: computes(number), held }).collect()
+    let rank = |(&number, &held): (&u32, &MemoryBytes)| {
+        let sent = view.sent.get(&number).copied();
+        Rank { number, computes: computes(number), held, sent }
+    };
+    view.memory.iter().map(rank).collect()
 }
 
 /// What the column of everything together means; ranks of older runs have noted no moment.
@@ -51,6 +57,7 @@ fn in_all(ranks: &[Rank]) -> String {
 
 fn row(rank: &Rank) -> AnyView {
     let held = &rank.held;
+    let of_sent = |say: fn(&Sent) -> String| rank.sent.as_ref().map_or_else(|| "–".to_owned(), say);
     let numbers = [
         ("computes", rank.computes.map_or_else(|| "–".to_owned(), share)),
         ("parameters", bytes(held.parameters)),
@@ -59,6 +66,8 @@ fn row(rank: &Rank) -> AnyView {
         ("activations", bytes(held.activations)),
         ("in all", bytes(held.on_the_device() + held.host)),
         ("process", if held.peak > 0 { bytes(held.peak) } else { "–".to_owned() }),
+        ("sent", of_sent(|sent| bytes(sent.bytes_per_step()))),
+        ("waited", of_sent(|sent| time(sent.waited_per_step_us() as f64))),
     ];
     let cells: Vec<_> =
         numbers.map(|(name, text)| view! { <td class="number" data-label=name>{text}</td> }.into_any()).into();
@@ -110,6 +119,12 @@ pub(crate) fn Ranks(
                                 <th scope="col" class="number">
                                     <Hint word="process" text="The most that the operating system has counted for the rank’s process by then; ranks that are threads share the first one’s."/>
                                 </th>
+                                <th scope="col" class="number">
+                                    <Hint word="sent" text="Bytes that the rank sent to others in a measured step."/>
+                                </th>
+                                <th scope="col" class="number">
+                                    <Hint word="waited" text="How long the rank waited in such a step for what others sent."/>
+                                </th>
                             </tr></thead>
                             <tbody>{rows}</tbody>
                         </table>
@@ -139,8 +154,13 @@ mod tests {
         EventKind::Memory { rank, bytes: MemoryBytes { parameters, gradients: 1, ..MemoryBytes::default() } }
     }
 
+    fn sent(steps: u64) -> Sent {
+        Sent { steps, bytes: 100 * steps, messages: steps, waited_us: 7 * steps }
+    }
+
     fn pass(rank: u32, name: &str, start_us: u64) -> EventKind {
-        EventKind::Span { rank, lane: "0".to_owned(), name: name.to_owned(), start_us, duration_us: 10 }
+        let (lane, name) = ("0".to_owned(), name.to_owned());
+        EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0 }
     }
 
     #[test]
@@ -153,10 +173,12 @@ mod tests {
             held(0, 5),
             held(1, 7),
             EventKind::Memory { rank: 0, bytes: MemoryBytes { parameters: 12, ..MemoryBytes::default() } },
+            EventKind::Traffic { rank: 1, all: sent(9), told: sent(4) },
         ]);
         let ranks = ranks(&told);
         assert_eq!(ranks.iter().map(|rank| rank.held.parameters).collect::<Vec<_>>(), [5, 7], "not the whole process");
         assert_eq!(ranks.iter().map(|rank| rank.computes).collect::<Vec<_>>(), [Some(0.5), Some(0.5)]);
+        assert_eq!(ranks.iter().map(|rank| rank.sent).collect::<Vec<_>>(), [None, Some(sent(4))], "of whole batches");
     }
 
     #[test]
@@ -164,6 +186,7 @@ mod tests {
         let rank = |at_peak, host| Rank {
             number: 0,
             computes: None,
+            sent: None,
             held: MemoryBytes { parameters: 8, host, at_peak, ..MemoryBytes::default() },
         };
         let noted = Some(BytesAtPeak { parameters: 8, ..BytesAtPeak::default() });

@@ -4,10 +4,10 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_plan::Layout;
-use recspeed_plan::timeline::{bars_of_events, first_step};
+use recspeed_plan::timeline::{Told, first_step};
 use recspeed_types::RunId;
 use recspeed_types::api::RunRecord;
-use recspeed_types::event::MemoryBytes;
+use recspeed_types::event::{MemoryBytes, Sent};
 
 use super::Studio;
 use crate::components::Hint;
@@ -35,7 +35,7 @@ pub(super) fn watch(studio: Studio) {
     Effect::new(move |_| {
         let named = run.get();
         studio.measured.set(Vec::new());
-        studio.steps.set(Vec::new());
+        studio.steps.set(Told::default());
         note.0.set(String::new());
         let Some(named) = named else { return };
         let Ok(id) = RunId::new(&named) else {
@@ -96,8 +96,8 @@ fn of_this_tab(studio: Studio, note: Note, run: &RunState) {
 
 /// Lays the spans of a run under the plan, with the most bytes that a rank's ledger told of.
 fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (over, in_tab): (bool, bool)) {
-    let steps = bars_of_events(&view.spans);
-    let bars = first_step(steps.clone());
+    let steps = Told::of_events(&view.spans);
+    let bars = first_step(steps.bars.clone());
     let words = match (bars.last(), over) {
         (Some(_), _) if in_tab => TURNS,
         (Some(_), _) => "The second step of this run lies under the plan.",
@@ -112,6 +112,7 @@ fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (ove
     let layout = layout.or_else(|| Layout::new(ranks, stages, 1).ok());
     studio.layout.set(layout.filter(|layout| ranks <= layout.ranks()));
     studio.fullest.set(fullest);
+    studio.sent.set(view.sent.values().copied().max_by_key(Sent::bytes_per_step));
     // What is drawn already stays as it is.
     if studio.measured.with_untracked(|old| *old != bars) {
         studio.measured.set(bars);

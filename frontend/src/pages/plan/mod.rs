@@ -13,9 +13,9 @@ use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use recspeed_plan::timeline::{Bar, bars_of, chrome_trace, memory_of};
+use recspeed_plan::timeline::{Bar, Told, bars_of, chrome_trace_of_run, memory_of};
 use recspeed_plan::{Bottleneck, Layout, Outlook, Room, Strategy, bottleneck};
-use recspeed_types::event::MemoryBytes;
+use recspeed_types::event::{MemoryBytes, Sent};
 
 use crate::components::{CopyField, Hint, Icon, Picture};
 use crate::state::{plan_address, plan_query, save};
@@ -41,12 +41,14 @@ struct Studio {
     refusal: RwSignal<Option<Refusal>>,
     /// The bars of a run, where one is named and has any.
     measured: RwSignal<Vec<Bar>>,
-    /// Those of all its steps, for the trace.
-    steps: RwSignal<Vec<Bar>>,
+    /// All that it told of its steps, for the trace.
+    steps: RwSignal<Told>,
     /// Where the ranks of that run stand, where that is known.
     layout: RwSignal<Option<Layout>>,
     /// What that run's fullest rank held, where it told.
     fullest: RwSignal<Option<MemoryBytes>>,
+    /// What that run's rank sent that sent most, where it told.
+    sent: RwSignal<Option<Sent>>,
     /// When the address is written next: not at each pixel of a drag, which browsers refuse after a while.
     writing: StoredValue<Option<TimeoutHandle>>,
 }
@@ -75,9 +77,10 @@ impl Studio {
             planned: RwSignal::new(std::sync::Arc::new(planned)),
             refusal: RwSignal::new(refusal),
             measured: RwSignal::new(Vec::new()),
-            steps: RwSignal::new(Vec::new()),
+            steps: RwSignal::new(Told::default()),
             layout: RwSignal::new(None),
             fullest: RwSignal::new(None),
+            sent: RwSignal::new(None),
             writing: StoredValue::new(None),
         };
         provide_context(studio);
@@ -233,7 +236,7 @@ fn TakeAway() -> impl IntoView {
         let text = studio.planned.with_untracked(|planned| {
             studio
                 .steps
-                .with_untracked(|steps| chrome_trace(&memory_of(&planned.outlook), &planned.bars, steps, layout))
+                .with_untracked(|told| chrome_trace_of_run(&memory_of(&planned.outlook), &planned.bars, told, layout))
         });
         save("recspeed-plan.trace.json", "application/json", &text);
     };

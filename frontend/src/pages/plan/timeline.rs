@@ -174,7 +174,7 @@ pub(super) fn Timeline() -> impl IntoView {
                 </div>
             </div>
             {move || studio.planned.with(|planned| {
-                studio.measured.with(|bars| compared(&planned.outlook, bars, studio.fullest.get()))
+                studio.measured.with(|bars| compared(&planned.outlook, bars, (studio.fullest.get(), studio.sent.get())))
             }).map(|text| view! { <p class="plan-compared" data-testid="plan-compared">{text}</p> })}
             <p class="plan-detail" id="plan-detail" role="status" data-testid="plan-detail">{words}</p>
         </div>

@@ -7,6 +7,9 @@ use recspeed_parallel::model::{Model, Pass, Sequential, StepNoise};
 use recspeed_parallel::tables::Wanted;
 use recspeed_parallel::training::{self, Judged, MicroBatch};
 use recspeed_plan::sharding::TableShape;
+use recspeed_plan::{Layer, whole_layers};
+use recspeed_types::Extent;
+use recspeed_types::spec::ResolvedRecommender;
 
 use super::likes::{PairNetwork, Paired, PairedInput};
 use crate::training::losses;
@@ -21,6 +24,9 @@ pub(crate) trait StagedPairs: PairNetwork {
 
     /// Its tables as ranks divide them.
     fn tables(&self) -> Vec<TableShape>;
+
+    /// How large the data are that they see, which says what the layers cost.
+    fn extent(&self) -> Extent;
 
     /// The places of each look-up that some pairs read.
     fn places(&self, pairs: Range<usize>) -> Wanted;
@@ -45,6 +51,10 @@ impl<N: StagedPairs> Staged for Taped<Paired<N>> {
 
     fn tables(&self) -> Vec<TableShape> {
         self.0.0.tables()
+    }
+
+    fn counted(&self, recommender: &ResolvedRecommender) -> Option<Vec<Layer>> {
+        whole_layers(recommender, Some(&self.0.0.extent()))
     }
 
     fn batch<'a>(

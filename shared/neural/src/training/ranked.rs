@@ -11,7 +11,7 @@ use recspeed_parallel::training::{Account, Done, Learning, Overdrawn, Rank, Save
 use recspeed_parallel::{Message, Tag, Transport};
 use recspeed_plan::Instruction;
 use recspeed_plan::sharding::TablePiece;
-use recspeed_types::event::{BytesAtPeak, MemoryBytes};
+use recspeed_types::event::{BytesAtPeak, MemoryBytes, Sent};
 use recspeed_types::{EventKind, FitObserver};
 
 use super::layout::{Layout, TableId};
@@ -70,7 +70,9 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             rate: self.training.learning_rate,
             clip: self.training.gradient_clip,
         };
-        let strategy: Strategy = crate::strategy::of(seat.strategy, &layers)?;
+        let counted = self.network.counted(self.recommender).unwrap_or_default();
+        let balance = recspeed_plan::balance_of(seat.strategy, self.training, counted);
+        let strategy: Strategy = crate::strategy::of(seat.strategy, &layers, &balance)?;
         let (first, ranks) = (communicator.rank() == 0, communicator.ranks());
         let tag = Tag::new("checkpoint", 0);
         // Only the first rank's observer has a checkpoint. Ranks read it one after the other: it is several times what a rank keeps.
@@ -263,6 +265,9 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         noted.extend(Account::ALL.iter().map(|&account| ledger.at_peak(account) as f64));
         noted.extend(communicator.process_bytes().unwrap_or_default().map(|bytes| bytes as f64));
         noted.extend(Account::ALL.iter().map(|&account| ledger.overdrawn(account) as f64));
+        for sent in self.rank.sent() {
+            noted.extend([sent.steps, sent.bytes, sent.messages, sent.waited_us].map(|number| number as f64));
+        }
         noted.extend(self.timeline.drain(..).flat_map(as_numbers));
         let tag = Tag::new("report", self.taken);
         if communicator.rank() != 0 {
@@ -272,7 +277,8 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         for rank in 0..communicator.ranks() {
             let told = if rank == 0 { std::mem::take(&mut noted) } else { communicator.recv::<f64>(rank, tag).await? };
             let (held, rest) = told.split_at((2 * Account::ALL.len() + 2).min(told.len()));
-            let (overdrawn, spans) = rest.split_at(Account::ALL.len().min(rest.len()));
+            let (overdrawn, rest) = rest.split_at(Account::ALL.len().min(rest.len()));
+            let (sent, spans) = rest.split_at((2 * SENT).min(rest.len()));
             if let [parameters, gradients, optimizer, activations, passing, updating, host, ref rest @ ..] = *held
                 && let [
                     of_parameters,
@@ -307,6 +313,12 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
                     peak: peak as u64,
                 };
                 observer.event(EventKind::Memory { rank: rank as u32, bytes });
+            }
+            // A rank alone has nobody to send anything to.
+            if communicator.ranks() > 1
+                && let [all, told] = sent.as_chunks::<SENT>().0
+            {
+                observer.event(EventKind::Traffic { rank: rank as u32, all: as_sent(all), told: as_sent(told) });
             }
             for warning in not_told(rank, overdrawn, &mut self.wrong) {
                 observer.event(EventKind::Warning { message: warning.to_string() });
@@ -364,8 +376,16 @@ impl NeuralModel for AtTheFirst {
     }
 }
 
-/// Numbers of a span: what, chunk, micro-batch, start, length.
-const SPAN: usize = 5;
+/// Numbers of what was sent: steps, bytes, messages, microseconds waited.
+const SENT: usize = 4;
+
+fn as_sent(&[steps, bytes, messages, waited_us]: &[f64; SENT]) -> Sent {
+    let [steps, bytes, messages, waited_us] = [steps, bytes, messages, waited_us].map(|number| number as u64);
+    Sent { steps, bytes, messages, waited_us }
+}
+
+/// Numbers of a span: what, chunk, micro-batch, start, length, bytes sent.
+const SPAN: usize = 6;
 
 /// Of each instruction the letter that the timeline knows, and after them that of a forward pass that is computed again.
 const NAMES: [&str; 12] =
@@ -388,27 +408,49 @@ fn as_numbers(done: Done) -> Vec<f64> {
     };
     let [chunk, micro_batch] =
         done.instruction.cell().map_or([0.0, -1.0], |cell| [cell.chunk as f64, cell.micro_batch as f64]);
-    let span = |what: usize, start: u64, end: u64| {
-        [what as f64, chunk, micro_batch, start as f64, end.saturating_sub(start) as f64]
+    let span = |what: usize, start: u64, end: u64, sent: u64| {
+        [what as f64, chunk, micro_batch, start as f64, end.saturating_sub(start) as f64, sent as f64]
     };
     let begun = done.start_us + done.again_us;
-    let mut spans = span(what, begun, done.end_us).to_vec();
+    let mut spans = span(what, begun, done.end_us, done.sent_bytes).to_vec();
     if done.again_us > 0 {
-        spans.extend(span(AGAIN, done.start_us, begun));
+        // What was sent in either part is told of the other one, which ends later.
+        spans.extend(span(AGAIN, done.start_us, begun, 0));
     }
     spans
 }
 
 /// As the page's timeline reads it: `F3` in the lane of its chunk.
-fn as_span(rank: u32, &[what, chunk, micro_batch, start, length]: &[f64; SPAN]) -> EventKind {
+fn as_span(rank: u32, &[what, chunk, micro_batch, start, length, sent]: &[f64; SPAN]) -> EventKind {
     let letter = NAMES[(what as usize).min(AGAIN)];
     let name = if micro_batch < 0.0 { letter.to_owned() } else { format!("{letter}{micro_batch}") };
-    EventKind::Span { rank, lane: chunk.to_string(), name, start_us: start as u64, duration_us: length as u64 }
+    let [start_us, duration_us, bytes] = [start, length, sent].map(|number| number as u64);
+    EventKind::Span { rank, lane: chunk.to_string(), name, start_us, duration_us, bytes }
 }
 
 #[cfg(test)]
 mod tests {
+    use recspeed_plan::{Schedule, ScheduleKind};
+
     use super::*;
+
+    /// Whoever draws a timeline knows the instructions by the plan's names.
+    #[test]
+    fn spans_have_the_names_that_the_plan_gives_instructions() {
+        for kind in ScheduleKind::ALL {
+            let schedule = Schedule::new(kind, 3, 4, 1).unwrap();
+            for &instruction in (0..3).flat_map(|rank| schedule.list(rank)) {
+                let done = Done { instruction, start_us: 10, end_us: 30, again_us: 0, sent_bytes: 7 };
+                let numbers = as_numbers(done);
+                let [numbers] = numbers.as_chunks::<SPAN>().0 else { panic!("{numbers:?}") };
+                let EventKind::Span { name, duration_us, bytes, .. } = as_span(2, numbers) else { panic!("a span") };
+                let expected = instruction.span_name().or_else(|| instruction.message_name());
+                // What takes a micro-batch from the data is drawn nowhere.
+                let load = || instruction.cell().map(|cell| format!("load{}", cell.micro_batch));
+                assert_eq!((Some(name), duration_us, bytes), (expected.or_else(load), 20, 7));
+            }
+        }
+    }
 
     #[test]
     fn an_account_that_is_wrong_is_told_of_once() {

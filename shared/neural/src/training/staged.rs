@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 use recspeed_parallel::model::{LayerSizes, Model, StepNoise, TooNarrow};
 use recspeed_parallel::training::{self, Matrix};
 use recspeed_plan::sharding::TableShape;
-use recspeed_types::spec::Loss;
+use recspeed_plan::{Layer, whole_layers};
+use recspeed_types::spec::{Loss, ResolvedRecommender};
 
 use super::losses::{self, Targets};
 use super::network::Network;
@@ -26,6 +27,11 @@ pub(crate) trait Staged: Network {
     /// Its tables as ranks divide them.
     fn tables(&self) -> Vec<TableShape> {
         self.layout().tables().iter().map(|table| TableShape::whole(table.rows, table.width)).collect()
+    }
+
+    /// What its layers cost, by which they are cut, as the plan counts them; `None` of a recommender that the plan knows no layers of.
+    fn counted(&self, recommender: &ResolvedRecommender) -> Option<Vec<Layer>> {
+        whole_layers(recommender, None)
     }
 
     /// What ranks learn from in one step. With the same parameters, dropout and lesson they compute what the network itself
@@ -117,7 +123,7 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable + Network
 
 /// [`costs_what_is_planned`] for a network over a matrix of so many inputs.
 #[cfg(test)]
-pub(crate) fn matrix_costs_what_is_planned<N>(network: &N, inputs: usize, planned: &[recspeed_plan::Layer])
+pub(crate) fn matrix_costs_what_is_planned<N>(network: &N, inputs: usize, planned: &[Layer])
 where
     N: Staged + Network<Input = Tensor<2>>,
 {
@@ -130,11 +136,7 @@ where
 
 /// The plan counts a network as the executors hold it: parameters, boundaries, and what any row of its layers keeps.
 #[cfg(test)]
-pub(crate) fn costs_what_is_planned<N: Staged>(
-    network: &N,
-    lesson: RankLesson<'_, N::Input>,
-    planned: &[recspeed_plan::Layer],
-) {
+pub(crate) fn costs_what_is_planned<N: Staged>(network: &N, lesson: RankLesson<'_, N::Input>, planned: &[Layer]) {
     let sizes = network.layers();
     let batch = network.batch(&sizes, lesson);
     let (rows, layers) = (batch.rows(), sizes.parameters().len());

@@ -14,7 +14,7 @@ use recspeed_plan::{Place, Schedule};
 
 use super::error::TrainError;
 use super::ledger::Ledger;
-use super::meter::{Done, Meter};
+use super::meter::{Done, Meter, Sent};
 use super::stage::{Devices, Learnt, Number, Stage};
 use super::strategy::Strategy;
 use super::update::Rule;
@@ -176,6 +176,11 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
     /// Bytes sent so far to add up gradients and to gather parameters, and to the host and back for an offloaded optimizer.
     pub fn traffic(&self) -> Traffic {
         self.meter.traffic
+    }
+
+    /// What it has sent in the steps so far, and in those of them whose timeline was noted; what is gathered between steps is in neither.
+    pub fn sent(&self) -> [Sent; 2] {
+        self.meter.sent
     }
 
     /// Begins to note when each instruction begins and ends, or stops it; gives what was noted.

@@ -87,6 +87,18 @@ impl Instruction {
             _ => None,
         }
     }
+
+    /// The same of what only moves data between ranks: a word and the micro-batch.
+    pub fn message_name(self) -> Option<String> {
+        let named = |word: &str, cell: Cell| Some(format!("{word} {}", cell.micro_batch));
+        match self {
+            Self::RecvActivation(cell) => named("receive", cell),
+            Self::SendActivation(cell) => named("send", cell),
+            Self::RecvGradient(cell) => named("receive slope", cell),
+            Self::SendGradient(cell) => named("send slope", cell),
+            _ => None,
+        }
+    }
 }
 
 /// The orders that can be asked for.

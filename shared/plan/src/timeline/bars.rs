@@ -137,7 +137,7 @@ pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
     let mut bars: Vec<Bar> = events
         .iter()
         .filter_map(|event| {
-            let EventKind::Span { rank, lane, name, start_us, duration_us } = &event.kind else { return None };
+            let EventKind::Span { rank, lane, name, start_us, duration_us, .. } = &event.kind else { return None };
             let (part, micro_batch) = named(name)?;
             Some(Bar {
                 rank: *rank as usize,
@@ -149,13 +149,22 @@ pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
             })
         })
         .collect();
-    let first = bars.iter().map(|bar| bar.start_us).fold(f64::INFINITY, f64::min);
+    let first = beginning(events).unwrap_or(0) as f64;
     for bar in &mut bars {
         bar.start_us -= first;
         bar.end_us -= first;
     }
     sort(&mut bars);
     bars
+}
+
+/// When the first bar of these events begins, by their own clock.
+pub(super) fn beginning(events: &[RunEvent]) -> Option<u64> {
+    let start = |event: &RunEvent| match &event.kind {
+        EventKind::Span { name, start_us, .. } => named(name).map(|_| *start_us),
+        _ => None,
+    };
+    events.iter().filter_map(start).min()
 }
 
 /// The bars of each rank up to its first optimizer step.

@@ -2,10 +2,12 @@
 
 mod bars;
 mod held;
+mod messages;
 mod place;
 mod trace;
 
 pub use bars::{Bar, Part, bars_of, bars_of_costs, bars_of_events, bubble_of, first_step, rows_of};
 pub use held::{Stacked, memory_of, memory_of_run};
+pub use messages::{Message, Told};
 pub use place::{among, lane_name, stage_of};
-pub use trace::{TRACE_HEAD, chrome_trace};
+pub use trace::{TRACE_HEAD, chrome_trace, chrome_trace_of_run};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::held::Stacked;
-use super::{Bar, Part, among, rows_of, stage_of};
+use super::{Bar, Message, Part, Told, among, rows_of, stage_of};
 use crate::Layout;
 
 /// What every trace of this lab begins with, and none of another program: the format's place for what is no event names who wrote it. The
@@ -14,6 +14,27 @@ pub const TRACE_HEAD: &str = r#"{"displayTimeUnit":"ms","otherData":{"writer":"r
 /// counters for the bytes that are foretold, `held` by each rank of the plan. The ranks of a run are other processes than those of the plan, and say which they are.
 /// Nothing in it needs escaping.
 pub fn chrome_trace(held: &[Stacked], predicted: &[Bar], measured: &[Bar], layout: Option<Layout>) -> String {
+    written(held, predicted, (measured, &[], &[]), layout)
+}
+
+/// The same of a run that told what its ranks sent and waited for: a thread more a rank for that, and a counter of the bytes that it had
+/// sent by then.
+pub fn chrome_trace_of_run(held: &[Stacked], predicted: &[Bar], told: &Told, layout: Option<Layout>) -> String {
+    written(held, predicted, (&told.bars, &told.messages, &told.sent), layout)
+}
+
+/// The thread of a rank's messages: behind those of its chunks.
+const MESSAGES: usize = recspeed_types::limits::MAX_CHUNKS as usize;
+
+/// What was measured: bars, messages, and what was sent by when.
+type Measured<'a> = (&'a [Bar], &'a [Message], &'a [(usize, f64, u64)]);
+
+fn written(
+    held: &[Stacked],
+    predicted: &[Bar],
+    (measured, messages, sent): Measured<'_>,
+    layout: Option<Layout>,
+) -> String {
     let ranks = held.len();
     let mut trace = Trace::default();
     trace.timeline("predicted", 0, predicted, Layout::new(ranks, ranks, 1).ok());
@@ -25,6 +46,15 @@ pub fn chrome_trace(held: &[Stacked], predicted: &[Bar], measured: &[Bar], layou
         }
     }
     trace.timeline("measured", ranks, measured, layout);
+    // A rank without bars is no process here.
+    let has_bars = |rank: usize| measured.binary_search_by_key(&rank, |bar| bar.rank).is_ok();
+    trace.messages(ranks, messages.iter().filter(|message| has_bars(message.rank)));
+    for (rank, at, bytes) in sent.iter().filter(|(rank, ..)| has_bars(*rank)) {
+        let (pid, ts) = (ranks + rank, microseconds(nanoseconds(*at)));
+        trace
+            .events
+            .push(format!(r#"{{"name":"bytes sent","ph":"C","pid":{pid},"ts":{ts},"args":{{"sent":{bytes}}}}}"#));
+    }
     format!("{TRACE_HEAD}\n{}\n]}}\n", trace.events.join(",\n"))
 }
 
@@ -96,6 +126,27 @@ impl Trace {
         }
         if let Some(layout) = layout {
             self.arrows(first, bars, layout);
+        }
+    }
+
+    /// What ranks sent and waited for, rank by rank in the order of time.
+    fn messages<'a>(&mut self, first: usize, messages: impl Iterator<Item = &'a Message>) {
+        let mut last = (None, 0);
+        for Message { rank, name, start_us, end_us, bytes } in messages {
+            let pid = first + rank;
+            if last.0 != Some(*rank) {
+                self.name("thread", pid, MESSAGES, "messages");
+                last = (Some(*rank), 0);
+            }
+            // One after the other, as a rank does them.
+            let start = nanoseconds(*start_us).max(last.1);
+            let end = nanoseconds(*end_us).max(start);
+            last.1 = end;
+            self.events.push(format!(
+                r#"{{"name":"{name}","cat":"message","ph":"X","pid":{pid},"tid":{MESSAGES},"ts":{},"dur":{},"args":{{"bytes":{bytes}}}}}"#,
+                microseconds(start),
+                microseconds(end - start),
+            ));
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Problems;
+use super::balance::Balance;
 use super::recommender::ResolvedRecommender;
 use super::strategy::{Launcher, PipelineSchedule, Recompute, Strategy, StrategyKind};
 use super::training::{Optimizer, Training};
@@ -251,7 +252,7 @@ impl EngineSpec {
             if strategy.schedule != PipelineSchedule::Gpipe {
                 problems.add("strategy.schedule", "must be `gpipe` for the engine `torchgpipe`");
             }
-            if strategy.balance.is_some() {
+            if strategy.balance != Balance::default() {
                 problems
                     .add("strategy.balance", "is not for the engine `torchgpipe`, which cuts by modules; leave it out");
             }

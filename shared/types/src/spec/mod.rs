@@ -3,6 +3,7 @@
 //! [`ExperimentSpec`] is what was asked, field by field; [`ExperimentSpec::resolve`] checks all of it at once and gives
 //! a [`ResolvedSpec`], in which every default is filled in and impossible combinations cannot be written down.
 
+mod balance;
 mod choice;
 mod dataset;
 mod engine;
@@ -19,6 +20,7 @@ mod together;
 mod training;
 mod words;
 
+pub use balance::{Balance, BalanceBy};
 pub use dataset::{ColumnNames, DataFormat, DataSource, Dataset, DatasetSpec, Filters, Source};
 pub use engine::{Device, EngineKind, EngineSpec};
 pub use evaluation::{Candidates, EvaluateOn, EvaluationSpec};

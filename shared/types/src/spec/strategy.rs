@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::balance::Balance;
 use super::engine::Device;
 use super::recommender::ResolvedRecommender;
 use super::{Problems, Training};
@@ -36,9 +37,9 @@ pub struct StrategySpec {
     /// Forward passes that are computed again in the backward pass instead of being kept (`never` unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recompute: Option<Recompute>,
-    /// Layers of each stage (as equal in parameters as can be unless set).
+    /// What the stages are made equal in, or the layers of each (`parameters` unless set); `pipeline` and `hybrid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub balance: Option<Vec<u32>>,
+    pub balance: Option<Balance>,
     /// What replicas divide: 1 optimizer state, 2 gradients too, 3 parameters too; `zero` (1 unless set) and `hybrid` (0 unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<u32>,
@@ -212,8 +213,8 @@ pub struct Strategy {
     pub chunks: u32,
     /// Forward passes that are computed again.
     pub recompute: Recompute,
-    /// Layers of each stage, where given.
-    pub balance: Option<Vec<u32>>,
+    /// Where the borders between stages lie.
+    pub balance: Balance,
     /// What replicas divide: 0 nothing, 1 optimizer state, 2 gradients too, 3 parameters too.
     pub zero: u32,
     /// Whether the optimizer's state lies in the machine's own memory.
@@ -379,7 +380,7 @@ impl StrategySpec {
             schedule,
             chunks,
             recompute: self.recompute.unwrap_or_default(),
-            balance: self.balance.clone(),
+            balance: self.balance.clone().unwrap_or_default(),
             zero,
             offload: self.offload.unwrap_or_default(),
             tables: self.tables.unwrap_or_default(),
@@ -470,14 +471,8 @@ impl StrategySpec {
                 "strategy.stages",
                 format!("makes {parts} stages, and the model has {layers} layers; set {remedy}"),
             );
-        } else if let Some(balance) = &self.balance {
-            let placed: u64 = balance.iter().map(|&count| u64::from(count)).sum();
-            if balance.len() as u32 != parts || placed != u64::from(layers) || balance.contains(&0) {
-                let message = format!(
-                    "is {balance:?}; it takes {parts} numbers above 0 that add up to the model's {layers} layers"
-                );
-                problems.add("strategy.balance", message);
-            }
+        } else if let Some(why) = strategy.balance.misfit(parts, layers) {
+            problems.add("strategy.balance", why);
         }
         if let Some(training) = training {
             let (batch, replicas) = (training.batch_size, strategy.replicas());

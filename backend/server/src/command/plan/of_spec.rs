@@ -10,7 +10,7 @@ use recspeed_plan::{
 };
 use recspeed_types::Extent;
 use recspeed_types::limits::{MAX_PLANNED_RANKS, MAX_RANKS};
-use recspeed_types::spec::{Launcher, ResolvedSpec, Source};
+use recspeed_types::spec::{Balance, Launcher, ResolvedSpec, Source};
 use serde_json::json;
 
 use super::tables::Tables;
@@ -264,7 +264,12 @@ impl Planned {
                 if last { String::new() } else { bytes(stage.output_bytes * samples as u64) },
             ]);
         }
-        format!("Stages, with times and messages of a micro-batch of {samples} rows:\n{table}")
+        let cut = match &self.spec.strategy.balance {
+            _ if outlook.stages.len() == 1 => String::new(),
+            Balance::By(by) => format!("; as equal in {} as can be (strategy.balance)", by.as_str()),
+            Balance::ByHand(_) => "; cut by hand (strategy.balance)".to_owned(),
+        };
+        format!("Stages, with times and messages of a micro-batch of {samples} rows{cut}:\n{table}")
     }
 
     fn memory(&self) -> String {
@@ -345,6 +350,7 @@ impl Planned {
             "offload": strategy.offload,
             "recompute": strategy.recompute.as_str(),
             "micro_batches": outlook.sizes,
+            "balance": self.spec.strategy.balance,
             "gflops": args.gflops,
             "bandwidth_gb_per_s": args.bandwidth,
             "latency_us": args.latency,

@@ -4,6 +4,7 @@ mod ending;
 mod interrupt;
 mod lines;
 mod progress;
+mod ranks;
 mod silence;
 mod spec_file;
 mod story;
@@ -109,7 +110,11 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
             let text = if args.json {
                 serde_json::to_string(&summary).map_err(std::io::Error::other)?
             } else {
-                summary::render(&title, &spec, &summary, &story.losses, args.groups)
+                let text = summary::render(&title, &spec, &summary, &story.losses, args.groups);
+                match story.ranks().as_text(&spec) {
+                    Some(ranks) => format!("{text}\n{ranks}"),
+                    None => text,
+                }
             };
             output::say(&output::printable(&text))?;
             if let Some(path) = &args.trace {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use recspeed_types::event::MeasuredOn;
+use recspeed_types::event::{MeasuredOn, Sent};
 use recspeed_types::protocol::Protocol;
 use recspeed_types::{EventKind, RunEvent, RunId};
 
 use super::super::figures;
+use super::ranks::Ranks;
 use super::worker_error::WorkerError;
 
 /// What a run has said so far.
@@ -23,6 +24,8 @@ pub(super) struct Story {
     held: BTreeMap<u32, u64>,
     /// The most bytes that the process of each rank has held.
     peaks: BTreeMap<u32, u64>,
+    /// What each rank has sent, in the steps that are told, or in all where none is.
+    sent: BTreeMap<u32, Sent>,
     /// When ranks did what: those of a training tell it of a few steps.
     spans: Vec<RunEvent>,
 }
@@ -38,6 +41,7 @@ impl Story {
             losses: Vec::new(),
             held: BTreeMap::new(),
             peaks: BTreeMap::new(),
+            sent: BTreeMap::new(),
             spans: Vec::new(),
         }
     }
@@ -45,6 +49,11 @@ impl Story {
     /// When ranks did what.
     pub(super) fn spans(&self) -> &[RunEvent] {
         &self.spans
+    }
+
+    /// What the ranks of a divided training have told.
+    pub(super) const fn ranks(&self) -> Ranks<'_> {
+        Ranks { held: &self.held, sent: &self.sent, spans: self.spans.as_slice() }
     }
 
     /// Takes the next event in.
@@ -67,6 +76,9 @@ impl Story {
                 self.held.entry(rank).or_insert(bytes.on_the_device() + bytes.host);
                 let peak = self.peaks.entry(rank).or_insert(0);
                 *peak = bytes.peak.max(*peak);
+            }
+            EventKind::Traffic { rank, all, told } => {
+                self.sent.insert(rank, if told.steps > 0 { told } else { all });
             }
             kind if kind.is_last() => self.last = Some(kind),
             _ => {}

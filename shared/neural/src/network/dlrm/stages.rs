@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_parallel::model::{Layer, Noise, Sequential, Taped};
 use recspeed_parallel::tables::Wanted;
 use recspeed_plan::sharding::TableShape;
+use recspeed_types::Extent;
 
 use super::super::fielded::Fielded;
 use super::Dlrm;
@@ -25,6 +26,14 @@ impl StagedPairs for Fielded<Dlrm> {
     fn tables(&self) -> Vec<TableShape> {
         let fields = self.fields.sizes();
         vec![TableShape { rows: fields.iter().sum(), width: self.network.width, fields }]
+    }
+
+    fn extent(&self) -> Extent {
+        let sizes: Vec<u64> = self.fields.sizes().into_iter().map(|size| size as u64).collect();
+        let of = |at: usize| sizes.get(at).copied().unwrap_or(0);
+        // Beside those of the attributes there is a number of the user and one of the item.
+        let numbers = (self.fields.numbers() as u64).saturating_sub(2);
+        Extent { words: sizes.iter().skip(2).copied().collect(), numbers, ..Extent::of_ids(of(0), of(1)) }
     }
 
     fn places(&self, pairs: Range<usize>) -> Wanted {

@@ -70,6 +70,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     /// a rank's shard at each step, and one more wait for a GPU.
     pub async fn step(&mut self, batch: &dyn Batch) -> Result<f64, TrainError> {
         let rows = batch.rows();
+        let before = self.all.counters();
         let cut = self.strategy.cut(rows, self.place.replica)?;
         let (schedule, buffers) = if cut.len() == self.schedule.micro_batches() {
             (self.schedule.clone(), self.buffers.clone())
@@ -103,13 +104,15 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         for &instruction in list.list(own) {
             // Some transports move messages only while they are called: here, and between layers below.
             self.all.progress();
-            let begun = self.clock();
+            let (begun, before) = (self.clock(), self.all.counters().sent_bytes);
             self.carry_out(instruction, batch, &mut trip).await?;
             let (ended, again_us) = (self.clock(), std::mem::take(&mut self.meter.again_us));
             if let (Some(timeline), Some((start_us, end_us))) = (&mut self.meter.timeline, begun.zip(ended)) {
-                timeline.push(Done { instruction, start_us, end_us, again_us });
+                let sent_bytes = self.all.counters().sent_bytes - before;
+                timeline.push(Done { instruction, start_us, end_us, again_us, sent_bytes });
             }
         }
+        self.meter.end_step(before, self.all.counters());
         Ok(trip.loss)
     }
 
