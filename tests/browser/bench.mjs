@@ -6,11 +6,15 @@ import { startBrowser, startLab } from "./lab.mjs";
 /** Both are there as soon as the first test begins: import them, and call `withLab` once. */
 export let lab, browser;
 
-/** Starts a lab and a browser before the file's tests, and ends both after them. `prepare` gives the options of the lab. */
-export function withLab(prepare = async () => ({})) {
+/**
+ * Starts a lab and a browser before the file's tests, and ends both after them. `prepare` gives the options of the lab;
+ * `ready` is called when both are there: another `before` of the same file would not wait for them.
+ */
+export function withLab({ prepare = async () => ({}), ready = async () => {} } = {}) {
   before(async () => {
     lab = await startLab(await prepare());
     browser = await startBrowser();
+    await ready();
   });
   after(async () => {
     await browser?.close();

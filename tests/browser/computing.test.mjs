@@ -11,14 +11,16 @@ import { openPage } from "./lab.mjs";
 const ENGINE = "knob-engine-kind";
 const STRATEGY = "knob-strategy-kind";
 
-withLab(async () => {
-  // PyTorch is said to be here, TensorFlow is half installed; the others are missing.
-  const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
-  await mkdir(join(home, "engines/pytorch"), { recursive: true });
-  await mkdir(join(home, "engines/tensorflow"), { recursive: true });
-  const record = { python: "/bin/sh", own: false, requirements: "", versions: {}, bytes: 0 };
-  await writeFile(join(home, "engines/pytorch/record.json"), JSON.stringify(record));
-  return { home };
+withLab({
+  prepare: async () => {
+    // PyTorch is said to be here, TensorFlow is half installed; the others are missing.
+    const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
+    await mkdir(join(home, "engines/pytorch"), { recursive: true });
+    await mkdir(join(home, "engines/tensorflow"), { recursive: true });
+    const record = { python: "/bin/sh", own: false, requirements: "", versions: {}, bytes: 0 };
+    await writeFile(join(home, "engines/pytorch/record.json"), JSON.stringify(record));
+    return { home };
+  },
 });
 
 /** The lab with its folded settings open. */

@@ -1,7 +1,7 @@
 // What the page looks like and costs: no scrolling sideways, enough contrast, names for everything, budgets kept.
 // RECSPEED_SCREENSHOTS names a folder for the pictures.
 
-import { before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,9 +10,10 @@ import { browser, lab, withLab } from "./bench.mjs";
 import { openPage } from "./lab.mjs";
 import { packedBytes } from "./page-cost.mjs";
 
-withLab();
-before(async () => {
-  SCREENS.compared = `/c/${await finishedRuns(["item-mean", "biased-mf"], ["rmse", "mae"])}`;
+withLab({
+  ready: async () => {
+    SCREENS.compared = `/c/${await finishedRuns(["item-mean", "biased-mf"], ["rmse", "mae"])}`;
+  },
 });
 
 /** Ids of finished runs on the same rows, as a link has them. */
@@ -163,8 +164,8 @@ test("a phone has every place and the help in its bar, and the studio's knobs ar
 // Until they are met these numbers hold both where they are: 723,854 and 1,414,414 measured. The strategy studio takes 57,000 of the page,
 // the comparison and data pages 25,000, the studies with engines and strategies in the form 43,000; the executors of parallel training
 // 136,000 of the runner, those of DLRM and SASRec with divided tables 80,000 more.
-const PAGE_BYTES = 724_500;
-const RUNNER_BYTES = 1_416_000;
+const PAGE_BYTES = 721_500;
+const RUNNER_BYTES = 1_420_000;
 
 test("the programs grow no larger than what was measured or budgeted, after brotli", async () => {
   const sizes = await packedBytes();

@@ -1,6 +1,6 @@
 // Every strategy in the tab: its ranks take turns in one thread, and end where one device does.
 
-import { before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { browser, id, lab, withLab } from "./bench.mjs";
 import { overhearTheRunner, writeSpec } from "./lab.mjs";
@@ -60,13 +60,14 @@ const STRATEGIES = [
 ];
 
 let page;
-withLab();
-before(async () => {
-  const context = await browser.newContext();
-  await overhearTheRunner(context);
-  page = await context.newPage();
-  await page.goto(lab.link);
-  await page.locator(id("run-in-tab")).waitFor();
+withLab({
+  ready: async () => {
+    const context = await browser.newContext();
+    await overhearTheRunner(context);
+    page = await context.newPage();
+    await page.goto(lab.link);
+    await page.locator(id("run-in-tab")).waitFor();
+  },
 });
 
 /** Runs it in the tab, and gives what was told; the page shows the metrics of just that. */

@@ -81,13 +81,15 @@ const REPORT = {
   differences: [{ heading: "Time", text: "Other hardware, and `fit_s` runs from numbers in memory to trained weights." }],
 };
 
-withLab(async () => {
-  const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
-  await mkdir(join(home, "studies"), { recursive: true });
-  await writeFile(join(home, "studies/four-layer.json"), JSON.stringify(REPORT));
-  await writeFile(join(home, "studies/methods.attempt.json"), JSON.stringify({ status: "running", asked_ms: 1795651200000, started_ms: 1795651200001 }));
-  await writeFile(join(home, "studies/mixed.json"), "{");
-  return { home };
+withLab({
+  prepare: async () => {
+    const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
+    await mkdir(join(home, "studies"), { recursive: true });
+    await writeFile(join(home, "studies/four-layer.json"), JSON.stringify(REPORT));
+    await writeFile(join(home, "studies/methods.attempt.json"), JSON.stringify({ status: "running", asked_ms: 1795651200000, started_ms: 1795651200001 }));
+    await writeFile(join(home, "studies/mixed.json"), "{");
+    return { home };
+  },
 });
 
 /** A page of the owner's. */
@@ -253,7 +255,7 @@ test("numbers of logarithmic bars stand at their lines and never touch each othe
         const box = (element) => (({ left, right }) => ({ left, right, text: element.textContent }))(element.getBoundingClientRect());
         return { track: box(figure.querySelector(".bar-track")), numbers: [...figure.querySelectorAll(".bar-scale span")].map(box) };
       });
-      const told = `${width} px: ${JSON.stringify(numbers)}`;
+      const told = `${width} px: ${JSON.stringify({ track, numbers })}`;
       assert.ok(numbers.length > 1, told);
       assert.ok(numbers.every(({ right }, at) => at + 1 === numbers.length || right + 2 <= numbers[at + 1].left), told);
       assert.ok(Math.abs(numbers[0].left - track.left) < 1, told);
