@@ -29,6 +29,7 @@ mod scale;
 mod stored;
 mod unread;
 mod unshrunk;
+mod wordless;
 
 pub use answer::{Answering, Asked};
 pub use evaluate::UserTable;

@@ -17,7 +17,7 @@ use crate::importance::importance;
 use crate::latency::latency;
 use crate::model::Model;
 use crate::scale::warn_of_far_ratings;
-use crate::{Host, LoadedData, RunFailure, attributes, lacking, unread, unshrunk};
+use crate::{Host, LoadedData, RunFailure, attributes, lacking, unread, unshrunk, wordless};
 
 /// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
 /// the summary into `finished`, or the failure into `failed`, once it has closed its files.
@@ -70,6 +70,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     let titles = prepared.item_attributes.as_ref().and_then(|table| Titles::of(table, &prepared.interactions.items));
     let prepared = enriched(&spec, prepared)?;
     host.event(EventKind::Data { data: prepared.info.clone() });
+    wordless::warn(&spec, &prepared, host, &mut story);
     refuse_what_will_not_fit(&spec, &prepared, host)?;
 
     let fit_start = host.now_us();
