@@ -17,6 +17,7 @@ mod host;
 mod importance;
 mod lacking;
 mod latency;
+mod measurable;
 mod model;
 mod near;
 mod numbering;
