@@ -5,7 +5,7 @@ use recspeed_recommenders::Ranking;
 use recspeed_types::spec::{Candidates, ResolvedSpec};
 
 use crate::audience::Audience;
-use crate::lacking::instead_of_one_number;
+use crate::lacking::{instead_of_one_number, instead_of_zeros};
 use crate::rank::Ranked;
 use crate::run::Story;
 use crate::runaway::what_else;
@@ -56,7 +56,7 @@ pub(crate) fn warn_of_one_list(
         };
         let whose = format!("all {} users whose lists were compared", looked_at.len());
         let remedy = wordless::remedy(spec).or_else(|| instead_of_one_number(spec, data));
-        let remedy = remedy.unwrap_or_else(|| what_else(spec));
+        let remedy = remedy.or_else(|| instead_of_zeros(spec, data)).unwrap_or_else(|| what_else(spec));
         story.warn(host, format!("{whose} got one and the same list{less}{what}; {remedy}"));
     }
 }

@@ -1,5 +1,5 @@
-//! Metrics that have no value on these rows, as far as that is known before anything is learnt. Beside others they are left
-//! out, and the run says so; a fit whose every metric is one of them would be work for nothing.
+//! Metrics that have no value on these rows, as far as that is known before anything is learnt. Beside others they
+//! are left out, and the run says so; a fit whose every metric is one of them would be work for nothing.
 
 use recspeed_metrics::MetricError;
 use recspeed_types::spec::ResolvedSpec;

@@ -1,5 +1,5 @@
-//! Content that has no word left to read, because `features.drop` took the attributes away to see what they are worth. Where
-//! nobody took anything away, the fit is refused.
+//! Content that has no word left to read, because `features.drop` took the attributes away to see what they are
+//! worth. Where nobody took anything away, the fit is refused.
 
 use recspeed_recommenders::{FitError, check_words};
 use recspeed_types::catalogue::Family;
@@ -23,7 +23,8 @@ pub(crate) fn warn(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host, st
         && matches!(error.root(), FitError::NoWords { .. })
     {
         let sentence = format!(
-            "features.drop takes every word away, so that all scores are 0 and the rule for ties orders the items: {error}"
+            "features.drop takes every word away, so that all scores are 0 and the rule for ties orders the items: \
+             {error}"
         );
         story.warn(host, sentence);
     }

@@ -33,8 +33,8 @@ pub struct TrainSet<'a> {
     /// Rows that known users are answered from once the fit is over, by [`crate::Recommender::read`]: those learnt
     /// from, unless said otherwise. Nothing is learnt from the others; a method whose reading takes memory foresees it.
     pub known: &'a [u32],
-    /// Whether attributes of the items were taken away on purpose, to see what they are worth: what learns from their words
-    /// then learns from those that are left, even from none.
+    /// Whether attributes of the items were taken away on purpose, to see what they are worth: what learns from their
+    /// words then learns from those that are left, even from none.
     pub attributes_taken: bool,
 }
 

@@ -36,8 +36,9 @@ const POINTS: usize = 5;
 
 impl Space {
     /// The space of a member of a search; where it names none, the first parameters of its recommender around their values: a
-    /// quarter to four times a number, the [stated values](Param::searched) of one whose default is 0, every choice, both answers;
-    /// and for networks the learning rate from a tenth to ten times. It is empty for a recommender without parameters.
+    /// quarter to four times a number, the [stated values](Param::searched) of one whose default is 0, every choice,
+    /// both answers; and for networks the learning rate from a tenth to ten times. It is empty for a recommender
+    /// without parameters.
     ///
     /// # Errors
     /// [`SpaceError`]: an end of a range that the spec refuses.
@@ -105,7 +106,8 @@ impl Space {
         trial
     }
 
-    /// Which of the parameters something reads under these values, in their order: `bm25_k1` under one similarity alone.
+    /// Which of the parameters something reads under these values, in their order: `bm25_k1` under one similarity
+    /// alone.
     pub fn are_read(&self, spec: &ExperimentSpec, values: &Values) -> Vec<bool> {
         // What makes no spec is told whole.
         let Ok(trial) = self.apply(spec, values) else { return vec![true; self.0.len()] };

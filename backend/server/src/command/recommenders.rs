@@ -122,8 +122,8 @@ fn written(entry: &Entry) -> Vec<(String, &'static Param)> {
     all
 }
 
-/// What a parameter does, what it takes for anything to read it, and what a search tries where that does not follow from
-/// the default.
+/// What a parameter does, what it takes for anything to read it, and what a search tries where that does not follow
+/// from the default.
 fn help(entry: &Entry, param: &Param) -> String {
     let mut help = param.help.to_owned();
     // Writing into a String cannot fail.

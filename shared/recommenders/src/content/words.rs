@@ -24,7 +24,8 @@ pub(super) fn terms_of(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -
     }
 }
 
-/// The terms, of which some item has one: without any, every score would be 0, and the rule for ties would make the lists.
+/// The terms, of which some item has one: without any, every score would be 0, and the rule for ties would make the
+/// lists.
 ///
 /// # Errors
 /// [`FitError::Needs`] without attributes, [`FitError::NoAttribute`] for a name that no attribute of words has,
@@ -55,8 +56,8 @@ fn read(
     Ok(terms.keep(counts, min_items as u32))
 }
 
-/// Refuses a recommender that would find no word in these attributes of the items, itself or in a component. What a hybrid
-/// makes for a component is there when that is fitted, and not before: such a component is not asked.
+/// Refuses a recommender that would find no word in these attributes of the items, itself or in a component. What a
+/// hybrid makes for a component is there when that is fitted, and not before: such a component is not asked.
 ///
 /// # Errors
 /// [`FitError::Needs`], [`FitError::NoAttribute`], [`FitError::NoWords`], with the place of the component.

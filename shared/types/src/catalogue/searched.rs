@@ -1,4 +1,5 @@
-//! What a search tries of a number whose default is 0, around which nothing lies: a quarter of it and four times it are 0 too.
+//! What a search tries of a number whose default is 0, around which nothing lies: a quarter of it and four times it
+//! are 0 too.
 
 use super::{Param, ParamKind};
 
@@ -12,8 +13,8 @@ const SEARCHED: &[(&str, &[f64])] = &[
 ];
 
 impl Param {
-    /// Values that a search whose space does not name the parameter tries of it, where its default is 0; `None` of any other,
-    /// of which it tries what lies around the default.
+    /// Values that a search whose space does not name the parameter tries of it, where its default is 0; `None` of
+    /// any other, of which it tries what lies around the default.
     pub fn searched(&self) -> Option<&'static [f64]> {
         let is_zero = match &self.kind {
             ParamKind::Integer { default, .. } => *default == 0,
