@@ -4,12 +4,12 @@ use recspeed_data::Interactions;
 use recspeed_recommenders::Ranking;
 use recspeed_types::spec::{Candidates, ResolvedSpec};
 
-use crate::Host;
 use crate::audience::Audience;
-use crate::lacking::instead_of_one_number;
+use crate::lacking::{instead_of_one_number, instead_of_zeros};
 use crate::rank::Ranked;
 use crate::run::Story;
 use crate::runaway::what_else;
+use crate::{Host, wordless};
 
 /// Fewer users may have the same list by chance.
 const FEW: usize = 30;
@@ -55,7 +55,8 @@ pub(crate) fn warn_of_one_list(
             format!(": {kind} puts the items in one order for everybody, as popularity does without any training")
         };
         let whose = format!("all {} users whose lists were compared", looked_at.len());
-        let remedy = instead_of_one_number(spec, data).unwrap_or_else(|| what_else(spec));
+        let remedy = wordless::remedy(spec).or_else(|| instead_of_one_number(spec, data));
+        let remedy = remedy.or_else(|| instead_of_zeros(spec, data)).unwrap_or_else(|| what_else(spec));
         story.warn(host, format!("{whose} got one and the same list{less}{what}; {remedy}"));
     }
 }

@@ -14,6 +14,7 @@ use crate::audience::Audience;
 use crate::beside_mean::{BesideMean, Measure, warn_of_no_use};
 use crate::breakdown::{Measured, breakdowns};
 use crate::enriched::{Inputs, shuffled_inputs};
+use crate::measurable::not_measured;
 use crate::model::Model;
 use crate::rank::rank;
 use crate::run::{Prepared, Story};
@@ -117,7 +118,15 @@ pub(crate) fn evaluate(
     if !of_lists.is_empty() {
         warn_of_lists_without_inputs(spec, &of_lists, host, story);
         let wanted = (&of_lists[..], &mut values, &mut users);
-        ranked = Some(rank(spec, data, &audience, model.as_recommender(), wanted, host)?);
+        let lists = rank(spec, data, &audience, model.as_recommender(), wanted, host)?;
+        for (name, why) in &lists.undefined {
+            // Beside others it is left out; where it is all that was asked for, there is no result.
+            if values.is_empty() {
+                return Err(unmeasurable(*why));
+            }
+            story.warn(host, not_measured(*name, &why.to_string()));
+        }
+        ranked = Some(lists);
     }
     for (name, value) in &mut values {
         // A sum of nothing may be minus 0, which is the same number and reads like another.

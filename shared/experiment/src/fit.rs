@@ -11,6 +11,7 @@ use recspeed_types::{EventKind, FailureCode, FitObserver, Unobserved, sentence};
 use crate::components::{Here, foretell_component, refuse_on_its_device, training_of};
 use crate::model::{Model, NeuralRecommender};
 use crate::run::Prepared;
+use crate::wordless::takes_attributes;
 use crate::{Host, RunFailure};
 
 /// A recommender that has learnt, and how that went.
@@ -136,6 +137,7 @@ const fn same_on_all(error: &NeuralFitError) -> bool {
 fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
     let train = TrainSet::new(&data.interactions, &data.fit_rows)
         .with_attributes(data.item_attributes.as_ref(), data.user_attributes.as_ref())
+        .with_attributes_taken(takes_attributes(spec))
         .with_validation(&data.steer_rows)
         .with_known(&data.known_rows);
     let device = host.device(spec, 0)?;
@@ -264,6 +266,7 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
             | FitError::NotHere { .. }
             | FitError::Needs { .. }
             | FitError::NoAttribute { .. }
+            | FitError::NoWords { .. }
             | FitError::NoValidation
             | FitError::Unaffordable { seconds: Some(_), .. }
             | FitError::Together { .. }
@@ -276,6 +279,7 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         | FitError::NotHere { .. }
         | FitError::Needs { .. }
         | FitError::NoAttribute { .. }
+        | FitError::NoWords { .. }
         | FitError::NoValidation
         | FitError::Component { .. } => FailureCode::InvalidSpec,
         FitError::Unaffordable { .. } | FitError::Together { .. } => FailureCode::OutOfMemory,

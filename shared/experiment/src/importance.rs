@@ -30,7 +30,7 @@ pub(crate) fn importance(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let again = Again::new(spec, data);
+    let again = Again::new(spec, data, whole);
     let repeats = u64::from(spec.features.repeats());
     let total = names.len() as u64 * repeats;
     let mut all = Vec::new();
@@ -85,9 +85,10 @@ struct Again<'a> {
 type Measured = Result<Vec<(MetricName, f64)>, String>;
 
 impl<'a> Again<'a> {
-    fn new(spec: &'a ResolvedSpec, data: &'a Prepared) -> Self {
+    /// By the metrics that have a value in `whole`.
+    fn new(spec: &'a ResolvedSpec, data: &'a Prepared, whole: &Values) -> Self {
         let mut judging: Vec<MetricName> = Vec::new();
-        for metric in &spec.evaluation.metrics {
+        for metric in spec.evaluation.metrics.iter().filter(|metric| whole.contains_key(&metric.to_string())) {
             if metric.kind.direction() != Direction::Neither && !judging.contains(metric) {
                 judging.push(*metric);
             }

@@ -2,7 +2,7 @@
 
 use recspeed_data::Interactions;
 use recspeed_types::FailureCode;
-use recspeed_types::spec::{FeatureName, ResolvedRecommender, ResolvedSpec, Split};
+use recspeed_types::spec::{FeatureName, ParamValue, ResolvedRecommender, ResolvedSpec, Split};
 
 use crate::run::Story;
 use crate::{Host, RunFailure};
@@ -43,14 +43,27 @@ fn of_ratings(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<St
     let measured = (!asked.is_empty())
         .then(|| format!("{asked} {measure} whether one number was learnt, and nothing about taste"));
     let predicting = predicting_ratings(spec);
+    let others = who_has_what(data);
     let learnt = (!predicting.is_empty())
-        .then(|| format!("{predicting} can learn nothing else; {WHO_HAS_WHAT} and others learn from who has what"));
+        .then(|| format!("{predicting} can learn nothing else; {others} and others learn from who has what"));
     let told: Vec<String> = measured.into_iter().chain(learnt).collect();
     (!told.is_empty()).then(|| format!("{why}: {}", told.join("; ")))
 }
 
-/// Kinds that need no ratings.
-const WHO_HAS_WHAT: &str = "item-knn, als-implicit, ease";
+/// Kinds that need no ratings. Two of them weigh what somebody has by its rating unless they are told otherwise: by a
+/// rating of 0 that is nothing.
+fn who_has_what(data: &Interactions) -> &'static str {
+    if has_zeros_alone(data) {
+        "als-implicit, item-knn or ease (these two by weighting = \"binary\")"
+    } else {
+        "item-knn, als-implicit, ease"
+    }
+}
+
+/// Whether there are ratings, and all of them are 0.
+fn has_zeros_alone(data: &Interactions) -> bool {
+    data.has_ratings && data.rating.iter().all(|rating| *rating == 0.0)
+}
 
 /// Whether all ratings are one number, or none are there.
 fn has_one_rating(data: &Interactions) -> bool {
@@ -63,18 +76,39 @@ pub(crate) fn instead_of_one_number(spec: &ResolvedSpec, data: &Interactions) ->
     let all = spec.recommender.all();
     let mut learning = all.iter().filter(|each| each.components().is_empty());
     (has_one_rating(data) && learning.all(|each| each.entry.predicts.has_ratings()))
-        .then(|| format!("take one that learns from who has what, as {WHO_HAS_WHAT}"))
+        .then(|| format!("take one that learns from who has what, as {}", who_has_what(data)))
+}
+
+/// What to set where every rating is 0, and the recommender, or a component of it, weighs by the ratings what people
+/// have: all its sums are 0, whatever else is set.
+pub(crate) fn instead_of_zeros(spec: &ResolvedSpec, data: &Interactions) -> Option<String> {
+    if !has_zeros_alone(data) {
+        return None;
+    }
+    let mut settings: Vec<String> = Vec::new();
+    spec.recommender.visit("recommender", &mut |at, each| {
+        if matches!(each.params().get("weighting"), Some(ParamValue::Text(by)) if by == "rating") {
+            settings.push(format!("{at}.weighting = \"binary\""));
+        }
+    });
+    let set = settings.join(" and ");
+    (!set.is_empty()).then(|| format!("every rating is 0, and so is what it is weighed by: set {set}"))
 }
 
 fn of_order(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<String> {
-    if !matches!(spec.split.split, Split::LeaveLastOut { .. }) {
-        return None;
-    }
+    let what = match spec.split.split {
+        Split::LeaveLastOut { .. } => {
+            "the newest row of a user, which split.kind `leave-last-out` holds out, is the last one in the file's order"
+        }
+        // Without any times the split itself is refused.
+        Split::GlobalTime { .. } if data.has_one_time() => {
+            "the newest rows, which split.kind `global-time` holds out, are the last ones in the file's order, \
+             whoever's they are"
+        }
+        _ => return None,
+    };
     let why = data.lacks_times()?;
-    Some(format!(
-        "{name} {why}: the newest row of a user, which split.kind `leave-last-out` holds out, is the last one in the file's order; \
-         unless that is an order of time, take `per-user-random`"
-    ))
+    Some(format!("{name} {why}: {what}; unless that is an order of time, take `per-user-random`"))
 }
 
 /// Who predicts from the time of a row, where there is none; whoever takes the times away knows.

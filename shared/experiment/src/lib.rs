@@ -17,6 +17,7 @@ mod host;
 mod importance;
 mod lacking;
 mod latency;
+mod measurable;
 mod model;
 mod near;
 mod numbering;
@@ -29,6 +30,7 @@ mod scale;
 mod stored;
 mod unread;
 mod unshrunk;
+mod wordless;
 
 pub use answer::{Answering, Asked};
 pub use evaluate::UserTable;

@@ -22,6 +22,8 @@ pub(crate) struct Ranked {
     pub(crate) tie_share: f64,
     /// Users whose list was ranked among all candidates.
     pub(crate) in_full: u64,
+    /// Metrics that these lists give no value, and why.
+    pub(crate) undefined: Vec<(MetricName, MetricError)>,
 }
 
 /// Ranks for the audience and adds the metrics to `values` and `table`.
@@ -34,10 +36,10 @@ pub(crate) fn rank(
     host: &mut dyn Host,
 ) -> Result<Ranked, RunFailure> {
     let question = Question::new(spec, data, audience, metrics);
-    let ranking = question.ask(data, recommender, (metrics, values, table), host)?;
+    let (ranking, undefined) = question.ask(data, recommender, (metrics, values, table), host)?;
     let tie_share = ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64;
     let in_full = question.sampled.as_ref().map_or(audience.users.len() as u64, Sampled::in_full);
-    Ok(Ranked { ranking, tie_share, in_full })
+    Ok(Ranked { ranking, tie_share, in_full, undefined })
 }
 
 /// What every recommender of an experiment is asked for.
@@ -90,14 +92,14 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Ranks and adds the metrics to `values` and `table`.
+    /// Ranks and adds the metrics to `values` and `table`; beside the ranking those that have no value.
     pub(crate) fn ask(
         &self,
         data: &Prepared,
         recommender: &dyn Recommender,
         (metrics, values, table): (&[MetricName], &mut Values, &mut UserTable),
         observer: &mut dyn FitObserver,
-    ) -> Result<Ranking, RunFailure> {
+    ) -> Result<(Ranking, Vec<(MetricName, MetricError)>), RunFailure> {
         let (audience, request) = (self.audience, self.request());
         let ranking = match &self.sampled {
             Some(sampled) => sampled.rank(recommender, &request, observer),
@@ -106,6 +108,7 @@ impl<'a> Question<'a> {
         let ranking = ranking.map_err(|error| not_ranked(self.spec, &data.interactions, error))?;
         let lists = Lists::new(&ranking.items, self.longest.get()).map_err(unmeasurable)?;
         let judge = Judge::new(data, audience, &request);
+        let mut undefined = Vec::new();
         for name in metrics {
             let k = name.k.and_then(|k| NonZeroUsize::new(k as usize)).unwrap_or(NonZeroUsize::MIN);
             let value = match name.kind {
@@ -119,13 +122,22 @@ impl<'a> Question<'a> {
                 MetricKind::PopularityLift => judge.popularity_lift(lists, k),
                 kind => {
                     let of_users = judge.of_users(kind, lists, k)?;
-                    table.add(*name, audience, &of_users);
-                    mean(kind, &of_users)
+                    let mean = mean(kind, &of_users);
+                    if mean.is_ok() {
+                        table.add(*name, audience, &of_users);
+                    }
+                    mean
                 }
             };
-            values.insert(name.to_string(), value.map_err(unmeasurable)?);
+            match value {
+                Ok(value) => {
+                    values.insert(name.to_string(), value);
+                }
+                Err(why @ MetricError::Empty { .. }) => undefined.push((*name, why)),
+                Err(other) => return Err(unmeasurable(other)),
+            }
         }
-        Ok(ranking)
+        Ok((ranking, undefined))
     }
 }
 

@@ -15,9 +15,10 @@ use crate::foresee::{
 };
 use crate::importance::importance;
 use crate::latency::latency;
+use crate::measurable::keep_measurable;
 use crate::model::Model;
 use crate::scale::warn_of_far_ratings;
-use crate::{Host, LoadedData, RunFailure, attributes, lacking, unread, unshrunk};
+use crate::{Host, LoadedData, RunFailure, attributes, lacking, unread, unshrunk, wordless};
 
 /// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
 /// the summary into `finished`, or the failure into `failed`, once it has closed its files.
@@ -35,7 +36,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
 /// The same; `begun` becomes true when it is left to the recommender to begin.
 fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut bool) -> Result<Outcome, RunFailure> {
     let written = spec;
-    let spec = spec.resolve().map_err(|errors| {
+    let mut spec = spec.resolve().map_err(|errors| {
         RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be run: {}", one_line(&errors.to_string())))
     })?;
     let engine = host.engine(&spec)?;
@@ -70,7 +71,9 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     let titles = prepared.item_attributes.as_ref().and_then(|table| Titles::of(table, &prepared.interactions.items));
     let prepared = enriched(&spec, prepared)?;
     host.event(EventKind::Data { data: prepared.info.clone() });
+    wordless::warn(&spec, &prepared, host, &mut story);
     refuse_what_will_not_fit(&spec, &prepared, host)?;
+    keep_measurable(&mut spec, &prepared, host, &mut story)?;
 
     let fit_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Fit });

@@ -8,6 +8,7 @@ use recspeed_types::{ExperimentSpec, FailureCode, StoredImportance};
 use crate::enriched::{Inputs, enriched};
 use crate::evaluate::{evaluate, predict};
 use crate::importance::importance;
+use crate::measurable::keep_measurable;
 use crate::model::Model;
 use crate::run::{Prepared, Story, one_line, prepare};
 use crate::{Host, RunFailure};
@@ -44,6 +45,7 @@ pub fn stored_importance(
     if !chosen {
         spec.features.permute = every_feature(&spec, &data);
     }
+    keep_measurable(&mut spec, &data, host, &mut said)?;
     let whole = evaluate(&spec, &data, &model, (0, 0.0), host, &mut said)?;
     let mut story = Story::default();
     let importance = importance(&spec, &data, &mut model, &whole.metrics, host, &mut story)?;

@@ -206,6 +206,19 @@ fn what_features_changes_and_the_recommender_does_not_read_changes_nothing_and_t
 }
 
 #[test]
+fn content_whose_words_features_drop_takes_away_runs_without_them_and_the_run_says_so() {
+    let bare =
+        finished("drop = [\"items.brand\"]", "kind = \"content-tfidf\"\nattributes = [\"brand\"]", "[\"ndcg@10\"]");
+    let due = "features.drop takes every word away, so that all scores are 0 and the rule for ties orders the items: `";
+    assert!(bare.warnings.iter().any(|told| told.starts_with(due)), "{:?}", bare.warnings);
+    assert!(!bare.warnings.iter().any(|told| told.contains("try another")), "{:?}", bare.warnings);
+    let part = finished("drop = [\"items.brand\"]", &hybrid(1, "[\"brand\"]"), "[\"ndcg@10\"]");
+    let due = "features.drop takes every word away, ";
+    let told = part.warnings.iter().find(|told| told.starts_with(due));
+    assert!(told.is_some_and(|told| told.contains("recommender.components[1]")), "{:?}", part.warnings);
+}
+
+#[test]
 fn an_input_that_is_not_read_has_no_importance_and_the_run_says_why_and_one_that_is_dropped_is_refused() {
     let summary = finished("permute = [\"user\", \"time\"]\nrepeats = 2", &named("fm"), "[\"rmse\"]");
     let [one] = &summary.importance[..] else { panic!("{:?}", summary.importance) };

@@ -88,11 +88,43 @@ fn whoever_can_learn_nothing_else_is_not_told_to_try_other_settings() {
     let told = said(&of(&|_| 0), "kind = \"nmf\"");
     assert!(told.iter().any(|one| one.contains("nmf can learn nothing else")), "{told:?}");
     let alike = told.iter().find(|one| one.contains("one and the same list")).expect("all scores are 0");
-    assert!(alike.ends_with("; take one that learns from who has what, as item-knn, als-implicit, ease"), "{alike}");
+    let due = "; take one that learns from who has what, as als-implicit, item-knn or ease (these two by weighting = \
+               \"binary\")";
+    assert!(alike.ends_with(due), "{alike}");
     assert!(!told.iter().any(|one| one.contains("try another")), "{told:?}");
     // Where the ratings differ, it is the settings.
     let held = said(&of(&|at| at % 5 + 1), "kind = \"nmf\"\nregularization = 100.0");
     assert!(!held.iter().any(|one| one.contains("take one that learns")), "{held:?}");
+}
+
+#[test]
+fn whoever_weighs_by_ratings_that_are_all_0_is_told_to_weigh_otherwise_and_nothing_else() {
+    let row = |at: u32| format!("u{}\ti{}\t0\t{at}\n", at / 6, (at / 6 * 3 + at % 6 * 7) % 20);
+    let zeros: String = std::iter::once(RATED.to_owned()).chain((0..360).map(row)).collect();
+    let alike = |recommender: &str| {
+        let text = spec(recommender, "per-user-random", LISTS);
+        let summary = attempt(Some(&zeros), &text, None).0.unwrap_or_else(|failure| panic!("{text}: {failure}"));
+        summary.warnings.into_iter().find(|warning| warning.contains("one and the same list"))
+    };
+    // Of so few rows the usual penalty of slim leaves nothing.
+    for kind in [KNN, "kind = \"ease\"", "kind = \"slim\"\nl1 = 0.1"] {
+        let told = alike(kind).unwrap_or_else(|| panic!("{kind} tells users apart"));
+        assert!(told.ends_with("is weighed by: set recommender.weighting = \"binary\""), "{kind}: {told}");
+        assert_eq!(alike(&format!("{kind}\nweighting = \"binary\"\n")), None, "{kind}");
+    }
+    let votes = alike(&format!("kind = \"weighted\"\ncomponents = [{{ {KNN} }}, {{ kind = \"ease\" }}]")).unwrap();
+    for place in ["recommender.components[0].weighting", "recommender.components[1].weighting"] {
+        assert!(votes.contains(place), "{votes}");
+    }
+}
+
+#[test]
+fn the_newest_rows_of_data_with_one_time_are_told_to_be_the_last_of_the_file() {
+    let newest = spec(KNN, "global-time", LISTS);
+    let told = warnings(&rows(RATED, |at| format!("\t{}\t7", at % 5 + 1)), &newest);
+    let due = "desk has one time for all rows: the newest rows, which split.kind `global-time` holds out, are the last";
+    assert!(matches!(&told[..], [one] if one.starts_with(due) && one.ends_with("`per-user-random`")), "{told:?}");
+    assert_eq!(warnings(&rows(RATED, |at| format!("\t{}\t{at}", at % 5 + 1)), &newest), [""; 0]);
 }
 
 #[test]

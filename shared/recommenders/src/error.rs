@@ -53,6 +53,16 @@ pub enum FitError {
         /// The attributes that are there.
         known: String,
     },
+    /// The attributes hold no word that the method could read.
+    #[error("`{kind}` learns from the words of item attributes, and none is left to it: {why}; {remedy}")]
+    NoWords {
+        /// The kind.
+        kind: &'static str,
+        /// What the attributes hold instead, or which words are left out.
+        why: String,
+        /// What to change.
+        remedy: String,
+    },
     /// There is nothing to learn from.
     #[error("the training set has no rows; loosen the filters or hold out fewer rows")]
     NoRows,

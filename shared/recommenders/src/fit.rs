@@ -140,6 +140,7 @@ pub(crate) fn fit_part(request: &FitRequest<'_>, observer: &mut dyn FitObserver)
         return Err(FitError::NoRows);
     }
     request.data.check_needs(request.recommender)?;
+    content::check_components(request.recommender, request.data)?;
     let foreseen = memory::check_vectors(request.recommender, request.data, observer)?;
     let ratings = &request.data.by_user.values;
     (method.fit)(request, observer).map_err(|error| error.of(request.recommender, ratings).with_time(foreseen))

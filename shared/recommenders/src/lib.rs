@@ -30,6 +30,7 @@ mod scratch;
 mod train;
 mod ways;
 
+pub use content::check_words;
 pub use divergence::Before;
 pub use error::{FitError, remedy_for};
 pub use fit::{

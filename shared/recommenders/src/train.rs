@@ -33,6 +33,9 @@ pub struct TrainSet<'a> {
     /// Rows that known users are answered from once the fit is over, by [`crate::Recommender::read`]: those learnt
     /// from, unless said otherwise. Nothing is learnt from the others; a method whose reading takes memory foresees it.
     pub known: &'a [u32],
+    /// Whether attributes of the items were taken away on purpose, to see what they are worth: what learns from their
+    /// words then learns from those that are left, even from none.
+    pub attributes_taken: bool,
 }
 
 /// Sum and number of the ratings of one user or item.
@@ -63,7 +66,17 @@ impl<'a> TrainSet<'a> {
         let by_item = by_user.transpose(interactions.n_items());
         let (by_user, by_item) = (Arc::new(by_user), Arc::new(by_item));
         let (item_attributes, user_attributes) = (None, None);
-        Self { interactions, rows, by_user, by_item, item_attributes, user_attributes, validation: &[], known: rows }
+        Self {
+            interactions,
+            rows,
+            by_user,
+            by_item,
+            item_attributes,
+            user_attributes,
+            validation: &[],
+            known: rows,
+            attributes_taken: false,
+        }
     }
 
     /// With what is known of items and users besides the ratings.
@@ -71,6 +84,13 @@ impl<'a> TrainSet<'a> {
     pub fn with_attributes(mut self, items: Option<&'a Attributes>, users: Option<&'a Attributes>) -> Self {
         self.item_attributes = items;
         self.user_attributes = users;
+        self
+    }
+
+    /// With attributes of the items of which some were taken away on purpose, or none.
+    #[must_use]
+    pub fn with_attributes_taken(mut self, taken: bool) -> Self {
+        self.attributes_taken = taken;
         self
     }
 

@@ -167,6 +167,31 @@ fn a_component_without_its_data_is_refused_with_its_place_before_any_work() {
     assert!(error.starts_with("recommender.components[1].attributes names `taste`, but the data set"), "{error}");
 }
 
+#[test]
+fn a_component_without_a_word_to_read_is_refused_with_its_place_before_any_work_unless_the_hybrid_makes_its_words() {
+    let world = World::new(12, 10, 60);
+    let mut numbers = attributes(&world.all.items);
+    numbers.columns.retain(|column| column.name == "size");
+    let data = TrainSet::new(&world.all, &world.rows).with_attributes(Some(&numbers), None);
+    let deep = RecommenderSpec::new("meta-level")
+        .with("components", ParamValue::Recommenders(vec![RecommenderSpec::new("content-tfidf")]));
+    let content = RecommenderSpec::new("content-linear");
+    for (second, place) in [(content, "recommender.components[1]"), (deep, "recommender.components[1].components[0]")] {
+        let recommender = hybrid("weighted", vec![RecommenderSpec::new("als-implicit"), second]);
+        let mut said = Listening::default();
+        let error = fit(&recommender, &data, 1, &mut said).err().unwrap();
+        assert!(matches!(error.root(), FitError::NoWords { .. }) && said.events == 0, "{} events", said.events);
+        assert!(error.to_string().starts_with(&format!("in {place}: `content-")), "{error}");
+        assert!(error.to_string().contains("numbers, which it passes over, in size; "), "{error}");
+    }
+    for kind in ["feature-combination", "feature-augmentation"] {
+        fit(&resolved(kind, &[]), &data, 1, &mut Unobserved).unwrap_or_else(|error| panic!("{kind}: {error}"));
+    }
+    let nobody = resolved("feature-combination", &[("liked", ParamValue::Float(1000.0))]);
+    let error = fit(&nobody, &data, 1, &mut Unobserved).err().unwrap().to_string();
+    assert!(error.contains("no value of any item in rated-by") && error.contains("lower `liked`"), "{error}");
+}
+
 /// Counts events, keeps every checkpoint, and stops after some.
 #[derive(Default)]
 struct Listening {

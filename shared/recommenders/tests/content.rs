@@ -136,6 +136,69 @@ fn what_the_data_set_lacks_is_named() {
     );
 }
 
+/// Attributes of the items of the [`library`]: a year in numbers, a genre and a title.
+fn described(genre: &str, title: [&str; 5]) -> Attributes {
+    let items: Vec<(&str, &str, &str)> =
+        SHELF.iter().zip(title).map(|((id, _, _), title)| (*id, genre, title)).collect();
+    let mut known = shelf(&items);
+    let years = AttributeValues::Float(vec![1965.0, 1992.0, 2001.0, 1999.0, 2010.0]);
+    known.columns.push(AttributeColumn { name: "year".to_owned(), values: years });
+    known
+}
+
+#[test]
+fn content_without_a_word_to_read_is_refused_with_the_reason_and_what_to_change() {
+    let (all, learnt) = library();
+    let refused = |kind: &str, known: &Attributes, params: &[(&str, ParamValue)]| {
+        let data = TrainSet::new(&all, &learnt).with_attributes(Some(known), None);
+        let error = fit(&resolved(kind, params), &data, 0, &mut Unobserved).err();
+        let error = error.unwrap_or_else(|| panic!("{kind} was fitted to nothing"));
+        assert!(matches!(error, FitError::NoWords { .. }), "{kind}: {error}");
+        error.to_string()
+    };
+    let silent = described("", ["The", "of the", "and", "The", "!!"]);
+    for kind in ["content-tfidf", "content-linear"] {
+        let said = refused(kind, &silent, &[]);
+        assert_eq!(
+            said,
+            format!(
+                "`{kind}` learns from the words of item attributes, and none is left to it: numbers, which it passes \
+                 over, in year; nothing but stop words and signs in title; no value of any item in genre; set \
+                 recommender.words = \"as-written\", say in the file that numbers are names (`year:token` in place \
+                 of `year:float`), take away less by features.drop, or name a file with words as dataset.items"
+            )
+        );
+        let chosen = [("attributes", ParamValue::Names(vec!["genre".into()]))];
+        let said = refused(kind, &silent, &chosen);
+        assert!(said.contains(": no value of any item in genre; "), "{said}");
+        assert!(said.contains("name others in recommender.attributes") && !said.contains("year"), "{said}");
+        let none = Attributes { columns: Vec::new(), ..silent.clone() };
+        assert!(refused(kind, &none, &[]).contains(": there are no attributes; "), "{kind}");
+    }
+    // Who takes attributes away to see what they are worth is given what is left: nothing.
+    let data = TrainSet::new(&all, &learnt).with_attributes(Some(&silent), None).with_attributes_taken(true);
+    for kind in ["content-tfidf", "content-linear"] {
+        assert_eq!(fitted(kind, &[], &data, 0).predict(0, 1, 0), 0.0, "{kind}");
+    }
+    // What the remedy says can be done.
+    let written = [("words", text("as-written"))];
+    fitted("content-tfidf", &written, &TrainSet::new(&all, &learnt).with_attributes(Some(&silent), None), 0);
+}
+
+#[test]
+fn a_linear_model_of_words_that_each_occur_once_is_refused_and_told_how_often_they_occur() {
+    let (all, learnt) = library();
+    let unique = described("", ["Dune", "Mars", "Soup", "Stew", "Knives"]);
+    let data = TrainSet::new(&all, &learnt).with_attributes(Some(&unique), None);
+    let error = fit(&resolved("content-linear", &[]), &data, 0, &mut Unobserved).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "`content-linear` learns from the words of item attributes, and none is left to it: each is of fewer than 2 \
+         items, the most frequent one of 1; lower recommender.min_items (now 2) to 1"
+    );
+    fitted("content-linear", &[("min_items", ParamValue::Integer(1))], &data, 0);
+}
+
 fn linear(all: &Interactions, learnt: &[u32], params: &[(&str, ParamValue)]) -> Box<dyn Recommender> {
     let shelf = shelf(&SHELF);
     let data = TrainSet::new(all, learnt).with_attributes(Some(&shelf), None);

@@ -36,8 +36,9 @@ const POINTS: usize = 5;
 
 impl Space {
     /// The space of a member of a search; where it names none, the first parameters of its recommender around their values: a
-    /// quarter to four times a number, every choice, both answers; and for networks the learning rate from a tenth to ten times. It
-    /// is empty for a recommender without parameters.
+    /// quarter to four times a number, the [stated values](Param::searched) of one whose default is 0, every choice,
+    /// both answers; and for networks the learning rate from a tenth to ten times. It is empty for a recommender
+    /// without parameters.
     ///
     /// # Errors
     /// [`SpaceError`]: an end of a range that the spec refuses.
@@ -103,6 +104,18 @@ impl Space {
             }
         }
         trial
+    }
+
+    /// Which of the parameters something reads under these values, in their order: `bm25_k1` under one similarity
+    /// alone.
+    pub fn are_read(&self, spec: &ExperimentSpec, values: &Values) -> Vec<bool> {
+        // What makes no spec is told whole.
+        let Ok(trial) = self.apply(spec, values) else { return vec![true; self.0.len()] };
+        let is_read = |dimension: &Dimension| {
+            let found = place(&trial, &dimension.path);
+            found.is_none_or(|(recommender, _, name)| recommender.reads(name, trial.training.loss))
+        };
+        self.0.iter().map(is_read).collect()
     }
 
     /// Both ends of each range, and each listed value, must fit the spec in some trial.
@@ -273,7 +286,8 @@ fn around(entry: &Entry, spec: &ExperimentSpec) -> Vec<Dimension> {
             (ParamKind::Boolean { .. }, _) => Some(Range::Values(vec![false.into(), true.into()])),
             _ => None,
         };
-        if let Some(range) = range
+        let stated = || Some(Range::Values(param.searched()?.iter().map(|&value| value.into()).collect()));
+        if let Some(range) = range.or_else(stated)
             && dimensions.len() < TRIED
         {
             dimensions.push(Dimension { path: format!("recommender.{}", param.name), range });
@@ -319,6 +333,26 @@ mod tests {
     }
 
     #[test]
+    fn a_number_whose_default_is_0_is_tried_at_the_values_that_the_catalogue_states() {
+        let range = |kind: &str, path: &str| {
+            let mut member = member(kind, &[]);
+            member.spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+            let space = Space::new(&member).unwrap();
+            let found = space.dimensions().iter().find(|dimension| dimension.path == path);
+            found.map(|dimension| dimension.range.clone())
+        };
+        let values = |values: &[f64]| Some(Range::Values(values.iter().map(|&value| value.into()).collect()));
+        assert_eq!(range("item-knn", "recommender.shrinkage"), values(&[0.0, 10.0, 100.0, 1000.0]));
+        assert_eq!(range("feature-combination", "recommender.liked"), values(&[0.0, 3.0, 4.0, 5.0]));
+        // One that is given has something around it.
+        let mut member = member("item-knn", &[]);
+        member.spec.recommender = member.spec.recommender.with("shrinkage", ParamValue::Float(20.0));
+        let around = Range::Float { min: 5.0, max: 80.0, log: true };
+        let space = Space::new(&member).unwrap();
+        assert!(space.dimensions().iter().any(|dimension| dimension.range == around), "{space:?}");
+    }
+
+    #[test]
     fn a_trial_keeps_of_its_values_those_that_something_reads() {
         let values = |values: &[&str]| Range::Values(values.iter().map(|&value| value.into()).collect());
         let space = [
@@ -335,6 +369,8 @@ mod tests {
             let values: Values = space.dimensions().iter().map(of).collect();
             space.without_unread(space.apply(&member.spec, &values).unwrap())
         };
+        let are_read = |similarity: &str| space.are_read(&member.spec, &vec![1.5.into(), similarity.into()]);
+        assert_eq!((are_read("tf-idf"), are_read("bm25")), (vec![false, true], vec![true, true]));
         let (without, with) = (trial("tf-idf"), trial("bm25"));
         assert_eq!(without.recommender.params.get("bm25_k1"), None);
         assert_eq!(with.recommender.params.get("bm25_k1"), Some(&ParamValue::Float(1.5)));

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use recspeed_types::catalogue::{self, Condition, Entry, Param, ParamKind};
+use recspeed_types::written as in_a_spec;
 use serde_json::json;
 
 use super::failure::CommandError;
@@ -121,12 +122,19 @@ fn written(entry: &Entry) -> Vec<(String, &'static Param)> {
     all
 }
 
-/// What a parameter does, and what it takes for anything to read it.
+/// What a parameter does, what it takes for anything to read it, and what a search tries where that does not follow
+/// from the default.
 fn help(entry: &Entry, param: &Param) -> String {
-    match Condition::of(entry.kind, param.name) {
-        Some(condition) => format!("{} Counts only where {}.", param.help, condition.words("").trim_start_matches('.')),
-        None => param.help.to_owned(),
+    let mut help = param.help.to_owned();
+    // Writing into a String cannot fail.
+    if let Some(condition) = Condition::of(entry.kind, param.name) {
+        let _ = write!(help, " Counts only where {}.", condition.words("").trim_start_matches('.'));
     }
+    if let Some(values) = param.searched() {
+        let values: Vec<String> = values.iter().map(|&value| in_a_spec(value)).collect();
+        let _ = write!(help, " A search tries {}.", values.join(", "));
+    }
+    help
 }
 
 fn needs(entry: &Entry) -> String {
@@ -226,6 +234,7 @@ fn param_json(entry: &Entry, name: &str, param: &Param) -> serde_json::Value {
         "counts_where": Condition::of(entry.kind, param.name).map(|condition| condition.words("recommender")),
         "allowed": param.kind.allowed(),
         "default": param.default_value(),
+        "searched": param.searched(),
     });
     if let (Some(told), serde_json::Value::Object(more)) = (told.as_object_mut(), more) {
         told.extend(more);

@@ -38,9 +38,14 @@ pub fn split_reports(interactions: &Interactions, seed: u64) -> Vec<SplitReport>
 
 fn report(data: &Interactions, kind: SplitKind, seed: u64) -> SplitReport {
     let (rule, rows) = usual(kind);
-    let by_file = data.lacks_times().filter(|_| kind == SplitKind::LeaveLastOut);
-    let rule =
-        by_file.map_or_else(|| rule.to_owned(), |why| format!("each user's last row of the file, because it {why}"));
+    let by_file = match kind {
+        SplitKind::LeaveLastOut => Some("each user's last row of the file"),
+        // Without any times it is refused.
+        SplitKind::GlobalTime if data.has_one_time() => Some("the last fifth of the file"),
+        _ => None,
+    };
+    let by_file = by_file.zip(data.lacks_times()).map(|(what, why)| format!("{what}, because it {why}"));
+    let rule = by_file.unwrap_or_else(|| rule.to_owned());
     let empty = SplitReport {
         kind: kind.as_str(),
         rule,
@@ -125,17 +130,21 @@ mod tests {
 
     #[test]
     fn the_newest_row_of_data_without_times_is_said_to_be_the_last_of_the_file() {
-        let rule = |has_timestamps, last| {
+        let of = |kind, has_timestamps, last| {
             let mut builder = InteractionsBuilder::default();
             for (item, time) in [("x", 0), ("y", 0), ("z", last)] {
                 builder.push("u", item, 1.0, time);
             }
             let data = Interactions { has_timestamps, ..builder.finish() };
-            report(&data, SplitKind::LeaveLastOut, 1).rule
+            report(&data, kind, 1).rule
         };
+        let rule = |has_timestamps, last| of(SplitKind::LeaveLastOut, has_timestamps, last);
         assert_eq!(rule(true, 9), "each user's newest row");
         assert_eq!(rule(true, 0), "each user's last row of the file, because it has one time for all rows");
         assert_eq!(rule(false, 0), "each user's last row of the file, because it has no times");
+        let newest = |last| of(SplitKind::GlobalTime, true, last);
+        assert_eq!(newest(9), "the newest fifth of all rows");
+        assert_eq!(newest(0), "the last fifth of the file, because it has one time for all rows");
     }
 
     #[test]

@@ -7,14 +7,14 @@ use rayon::prelude::*;
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_dense::invert;
-use recspeed_types::catalogue::Need;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 use recspeed_types::{FitObserver, Remedy};
 
-use super::terms::{Terms, terms_of_items};
+use super::terms::Terms;
+use super::words::terms_of;
 use crate::divergence::not_finite;
-use crate::error::{no_inverse, remedy_for, reserve};
+use crate::error::{no_inverse, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
 use crate::memory::{allowed, check_inverse};
@@ -63,11 +63,6 @@ struct ContentLinear {
 impl ContentLinear {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let (data, recommender) = (request.data, request.recommender);
-        let attributes = data.item_attributes.ok_or(FitError::Needs {
-            kind: recommender.entry.kind,
-            need: Need::ItemAttributes,
-            remedy: remedy_for(Need::ItemAttributes),
-        })?;
         let mut done = 0;
         let mut next = |observer: &mut dyn FitObserver| {
             if done < STAGES && observer.stop_requested() {
@@ -78,10 +73,7 @@ impl ContentLinear {
             Ok(())
         };
         next(observer)?;
-        let stemmed = recommender.text("words") == "stemmed";
-        let (terms, counts) =
-            terms_of_items(attributes, &data.interactions.items, recommender.names("attributes"), stemmed)?;
-        let (terms, counts) = terms.keep(counts, recommender.integer("min_items") as u32);
+        let (terms, counts) = terms_of(recommender, data)?;
         let n = terms.len();
         let what = "the dense inverse over all attributes";
         check_inverse((n, MATRICES), allowed(ALLOWED_BYTES, observer), what, REMEDY)?;

@@ -52,12 +52,18 @@ impl Terms {
         are.contains(&true).then_some(are)
     }
 
-    /// The terms that at least `min_items` items have, and what is left of `counts`.
-    pub(super) fn keep(self, counts: Csr, min_items: u32) -> (Self, Csr) {
+    /// How many items have each, by `counts` of `[items, terms]`: `[terms]`.
+    pub(super) fn items_with(&self, counts: &Csr) -> Vec<u32> {
         let mut items = vec![0u32; self.len()];
         for &term in &counts.indices {
             items[term as usize] += 1;
         }
+        items
+    }
+
+    /// The terms that at least `min_items` items have, and what is left of `counts`.
+    pub(super) fn keep(self, counts: Csr, min_items: u32) -> (Self, Csr) {
+        let items = self.items_with(&counts);
         let mut kept = DictionaryBuilder::default();
         let number: Vec<Option<u32>> = items
             .iter()

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
-use recspeed_types::catalogue::Need;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::terms::{Terms, terms_of_items};
+use super::terms::Terms;
 use super::weigh::{weigh, weigh_again};
-use crate::error::remedy_for;
+use super::words::terms_of;
 use crate::fit::{FitRequest, Method};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, Values};
@@ -53,18 +52,11 @@ struct Asked {
 impl ContentTfIdf {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let (data, recommender) = (request.data, request.recommender);
-        let attributes = data.item_attributes.ok_or(FitError::Needs {
-            kind: recommender.entry.kind,
-            need: Need::ItemAttributes,
-            remedy: remedy_for(Need::ItemAttributes),
-        })?;
         let total = data.n_items() as u64;
         if observer.stop_requested() {
             return Err(FitError::Interrupted { done: 0, total, unit: "items" });
         }
-        let stemmed = recommender.text("words") == "stemmed";
-        let (terms, counts) =
-            terms_of_items(attributes, &data.interactions.items, recommender.names("attributes"), stemmed)?;
+        let (terms, counts) = terms_of(recommender, data)?;
         let (items, lengths) = weigh(&counts, terms.len(), recommender.boolean("sublinear"));
         observer.event(EventKind::Progress { done: total, total, unit: "items".to_owned() });
         let by_term = items.transpose(terms.len());

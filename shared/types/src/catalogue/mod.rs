@@ -16,6 +16,7 @@ mod neural;
 mod reading;
 #[cfg(feature = "schema")]
 pub(crate) mod schema;
+mod searched;
 mod sequence;
 mod slot;
 mod training;

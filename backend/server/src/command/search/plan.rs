@@ -347,7 +347,7 @@ impl Plan {
     }
 }
 
-/// `neighbours 20, shrinkage 1.5`.
+/// `neighbours 20, shrinkage 1.5`: the values that something reads under the others, as those of the best spec.
 pub(super) fn words(member: &Member, values: &Values) -> String {
     if member.is_fixed() {
         return "as they are".to_owned();
@@ -357,7 +357,8 @@ pub(super) fn words(member: &Member, values: &Values) -> String {
         _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
     };
     let names = member.space.dimensions().iter().map(|dimension| dimension.path.rsplit('.').next().unwrap_or_default());
-    names.zip(values).map(|(name, value)| format!("{name} {}", short(value))).collect::<Vec<_>>().join(", ")
+    let told = names.zip(values).zip(member.space.are_read(&member.spec, values)).filter(|(_, is_read)| *is_read);
+    told.map(|((name, value), _)| format!("{name} {}", short(value))).collect::<Vec<_>>().join(", ")
 }
 
 /// Four significant digits, as somebody writes a number: `10`, `0.7365`, `3.2e-5`.
@@ -378,7 +379,32 @@ fn rest_of(trials: usize, spent: f64, most: Option<u32>, limit: Option<f64>) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, rest_of};
+    use std::collections::BTreeMap;
+
+    use recspeed_search::Space;
+    use recspeed_types::ExperimentSpec;
+    use recspeed_types::search::{Range, SearchMember};
+    use recspeed_types::spec::RecommenderSpec;
+
+    use super::{Member, plain, rest_of, words};
+
+    #[test]
+    fn a_parameter_that_nothing_reads_under_the_other_values_is_not_told_as_one_of_the_best() {
+        let mut spec = ExperimentSpec { recommender: RecommenderSpec::new("item-knn"), ..ExperimentSpec::default() };
+        spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+        let space = BTreeMap::from([
+            ("recommender.bm25_k1".to_owned(), Range::Float { min: 0.5, max: 3.0, log: false }),
+            ("recommender.similarity".to_owned(), Range::Values(vec!["tf-idf".into(), "bm25".into()])),
+        ]);
+        let searched = SearchMember { spec: spec.clone(), at: "search.space".to_owned(), space };
+        let space = Space::new(&searched).unwrap();
+        let member = Member { name: "item-knn".to_owned(), spec, space };
+        let told = |similarity: &str| words(&member, &vec![2.059.into(), similarity.into()]);
+        assert_eq!(
+            (told("tf-idf"), told("bm25")),
+            ("similarity tf-idf".into(), "bm25_k1 2.059, similarity bm25".into())
+        );
+    }
 
     #[test]
     fn values_that_are_tried_are_told_as_somebody_writes_them() {

@@ -1,7 +1,7 @@
 //! The trials of one recommender, one after another, as long as its budget allows.
 
 use recspeed_search::Judged;
-use recspeed_types::FailureCode;
+use recspeed_types::{FailureCode, MetricName};
 
 use super::interrupted;
 use super::log::{Log, Trial};
@@ -37,7 +37,7 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
             rest: plan.rest(history.len(), seconds).map(|seconds| (seconds, "trials")),
         };
         let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &among)?;
-        let trial = match ran {
+        let trial = match with_value(ran, plan.metric) {
             Ran::Interrupted => return Ok(Some(interrupted(log))),
             Ran::Failed { code, cause } if is_refusal(code) => {
                 output::complain(&format!("{title}: refused: {cause}"));
@@ -82,6 +82,21 @@ fn first_sentence(text: &str) -> &str {
     line.split(". ").next().unwrap_or_default().trim_end_matches('.')
 }
 
+/// A trial whose rows give the metric of the search no value counts as refused: they give no other trial one either.
+fn with_value(ran: Ran, metric: MetricName) -> Ran {
+    let summary = match ran {
+        Ran::Finished(summary) => summary,
+        other => return other,
+    };
+    let name = metric.to_string();
+    let due = format!("{name} is not measured");
+    let why = summary.warnings.iter().find(|warning| warning.starts_with(&due)).cloned();
+    match why.filter(|_| !summary.metrics.contains_key(&name)) {
+        Some(cause) => Ran::Failed { code: FailureCode::InvalidSpec, cause },
+        None => Ran::Finished(summary),
+    }
+}
+
 /// Whether a failure says that the spec or the data are wrong, and not how a training went.
 fn is_refusal(code: FailureCode) -> bool {
     matches!(code, FailureCode::Data | FailureCode::InvalidSpec)
@@ -107,7 +122,7 @@ fn as_it_is(
     let title = format!("{}, as it is, to see whether it can be tried at all", member.name);
     let among = Among { title: title.clone(), place: plan.place_of(place), ..Among::default() };
     let (ran, _) = keeper.try_out(&Plan::probe_spec(member), &plan.dir, &among)?;
-    Ok(match ran {
+    Ok(match with_value(ran, plan.metric) {
         Ran::Interrupted => Some(interrupted(log)),
         Ran::Failed { code, cause } if is_refusal(code) => {
             output::complain(&format!("recspeed: {title}: {cause}"));
