@@ -264,6 +264,8 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
             | FitError::NotHere { .. }
             | FitError::Needs { .. }
             | FitError::NoAttribute { .. }
+            | FitError::NameTaken { .. }
+            | FitError::NobodyLikes { .. }
             | FitError::NoValidation
             | FitError::Unaffordable { seconds: Some(_), .. }
             | FitError::Together { .. }
@@ -276,6 +278,8 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         | FitError::NotHere { .. }
         | FitError::Needs { .. }
         | FitError::NoAttribute { .. }
+        | FitError::NameTaken { .. }
+        | FitError::NobodyLikes { .. }
         | FitError::NoValidation
         | FitError::Component { .. } => FailureCode::InvalidSpec,
         FitError::Unaffordable { .. } | FitError::Together { .. } => FailureCode::OutOfMemory,

@@ -6,7 +6,7 @@ mod tfidf;
 mod weigh;
 
 use crate::fit::Method;
-pub(crate) use terms::{Terms, term};
+pub(crate) use terms::{Terms, term, word};
 
 /// In the catalogue's order.
 pub(crate) const METHODS: &[Method] = &[tfidf::METHOD, linear::METHOD];
