@@ -3,7 +3,7 @@
 mod support;
 
 use recspeed_data::Attributes;
-use recspeed_recommenders::{Array, FitError, Reason, Recommender, TrainSet, Values, fit, kinds};
+use recspeed_recommenders::{Array, FitError, Reason, TrainSet, Values, fit, kinds};
 use recspeed_types::catalogue::{Family, find};
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
 use recspeed_types::{EventKind, FitObserver};
