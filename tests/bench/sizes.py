@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,11 @@ BY_THE_LAB = [
 ]
 # Rows whose items are about 1,000, 2,000, 4,000 and 8,000.
 ROWS_FOR_EASE = [1_050, 2_150, 4_500, 9_700]
-# Items of a copy of the largest size whose numbers all stay in the nearest caches.
-FEW_ITEMS = 2_000
+# Ids of a copy of the largest size whose numbers all stay in the nearest caches.
+FEW_IDS = 2_000
+# Items that may have a weight in one of slim's systems, and items of a history that sasrec reads, by default.
+SLIM_NEIGHBOURS = 100
+SASREC_LENGTH = 50
 
 
 def show(seconds: float) -> str:
@@ -58,24 +61,58 @@ def first_rows(csv: Path, rows: int) -> Path:
     return part
 
 
-def with_few_items(rows: Path) -> Path:
-    """The same rows, of whose items several share an id."""
-    few = rows.with_name("rows-few-items.csv")
-    number: dict[str, int] = {}
+def with_few_ids(rows: Path, people: bool = False) -> Path:
+    """The same rows, of whose items several share an id, and, where asked, of whose people too."""
+    few = rows.with_name("rows-few-ids.csv" if people else "rows-few-items.csv")
+    users: dict[str, int] = {}
+    items: dict[str, int] = {}
     with rows.open() as whole, few.open("w") as file:
         file.write(next(whole))
         for line in whole:
             user, item, rest = line.split(",", 2)
-            file.write(f"{user},i{number.setdefault(item, len(number)) % FEW_ITEMS},{rest}")
+            if people:
+                user = f"u{users.setdefault(user, len(users)) % FEW_IDS}"
+            file.write(f"{user},i{items.setdefault(item, len(items)) % FEW_IDS},{rest}")
     return few
+
+
+def pairs(rows: Path) -> Iterator[tuple[str, str]]:
+    """User and item of each row."""
+    with rows.open() as lines:
+        next(lines)
+        for line in lines:
+            user, item, _ = line.split(",", 2)
+            yield user, item
+
+
+def rows_of_users(rows: Path) -> collections.Counter[str]:
+    return collections.Counter(user for user, _ in pairs(rows))
 
 
 def products_a_row(rows: Path) -> float:
     """Products of two of a user's rows that item-knn adds, for each row: those of users with a single row are none."""
-    with rows.open() as lines:
-        next(lines)
-        of_users = collections.Counter(line.split(",", 1)[0] for line in lines)
+    of_users = rows_of_users(rows)
     return sum(n * n for n in of_users.values() if n > 1) / of_users.total()
+
+
+def entries_a_row(rows: Path) -> float:
+    """Entries of slim's systems, for each row: of each item the square of the others that share a user with it."""
+    number: dict[str, int] = {}
+    of_users: dict[str, list[int]] = collections.defaultdict(list)
+    for user, item in pairs(rows):
+        of_users[user].append(number.setdefault(item, len(number)))
+    of_items: list[list[list[int]]] = [[] for _ in number]
+    for own in of_users.values():
+        for item_number in own:
+            of_items[item_number].append(own)
+    beside = (len({other for own in users for other in own}) - 1 for users in of_items)
+    return sum(min(n, SLIM_NEIGHBOURS) ** 2 for n in beside) / sum(len(own) for own in of_users.values())
+
+
+def questions_a_row(rows: Path) -> float:
+    """Items that sasrec is asked for, for each row: those that come after another one of the same person."""
+    of_users = rows_of_users(rows)
+    return sum(min(n - 1, SASREC_LENGTH) for n in of_users.values()) / of_users.total()
 
 
 def table(rows: Iterable[tuple[str, list[tuple[float | None, str]]]]) -> list[str]:
@@ -105,17 +142,26 @@ def growth(call: Call, method: Method, csv: Path) -> str:
         return told(answer["median_s"], answer["peak_bytes"])
 
     rows = [(kind, [cell(kind, settings, file) for file in files]) for kind, *settings in METHODS]
-    few = with_few_items(files[-1])
-    controls = {kind: cell(kind, settings, few)[1] for kind, *settings in METHODS if kind in ("item-knn", "nmf")}
-    products = [products_a_row(file) for file in (files[0], files[-1])]
+    few_items, few_ids = with_few_ids(files[-1]), with_few_ids(files[-1], people=True)
+    settings_of = {kind: settings for kind, *settings in METHODS}
+
+    def control(kind: str, file: Path) -> str:
+        return f"{kind} {cell(kind, settings_of[kind], file)[1]}"
+
+    of_items = "; ".join(control(kind, few_items) for kind in ("popularity", "item-knn", "nmf", "ffm"))
+    products, entries = ([of(file) for file in (files[0], files[-1])] for of in (products_a_row, entries_a_row))
     words = (
-        f"Why two cost more for each row: item-knn multiplies every two rows of a user, {products[0]:.1f} products for "
-        f"each row of the first {SIZES[0]:,} and {products[1]:.1f} of {SIZES[-1]:,}, because more people have several. "
-        "The numbers that a row needs lie anywhere among those of all: item-knn adds to 8 bytes of an item for each "
-        "product, nmf reads 60 bytes of the row's item for its user and 60 of its user for the item. Of few items "
-        "these stay in the caches, of many they do not; nmf's arithmetic for a row is the same at every size. "
-        f"The last rows again, with {FEW_ITEMS:,} ids in place of those of their items: "
-        f"item-knn {controls['item-knn']}; nmf {controls['nmf']}."
+        "Why some cost more for each row. Some do more: item-knn multiplies every two rows of a user, "
+        f"{products[0]:.1f} products for each row of the first {SIZES[0]:,} and {products[1]:.1f} of {SIZES[-1]:,}, "
+        "because more people have several. So more items share somebody, and slim solves for each item a system of "
+        f"those that do, the {SLIM_NEIGHBOURS} most similar at most: {entries[0]:.1f} entries for each row at first "
+        f"and {entries[1]:.1f} at last. And the numbers that a row needs lie anywhere among those of all: popularity "
+        "adds to 4 bytes of the row's item, item-knn to 8 bytes of an item for each product; nmf reads 60 bytes of the "
+        "row's item for its user and 60 of its user for the item; ffm takes the rows in an order drawn anew, and reads "
+        "and writes 40 bytes in four places of the row's user and as many of its item. Of few items these stay in the "
+        "caches, of many they do not; the arithmetic of popularity, nmf and ffm for a row is the same at every size. "
+        f"The last rows again, with {FEW_IDS:,} ids in place of those of their items: {of_items}. With as few people, "
+        f"too: {control('ffm', few_ids)}; what is left are the rows themselves, which lie in the order of the file."
     )
     head = (
         "One fit of the first rows of beauty-synthetic, one round of the methods that go over their data again and "
@@ -155,10 +201,20 @@ def by_the_lab(recspeed: Path, csv: Path) -> str:
         "before it that is not counted, one round of feature-embeddings, one epoch of sasrec; and the whole process's "
         "peak memory, of reading the attributes of all 249,274 items and of ranking for ten people too."
     )
+    questions = [questions_a_row(file) for file in (files[0], files[-1])]
+    sequences = next((recommender, training) for kind, recommender, training in BY_THE_LAB if kind == "sasrec")
+    # Its items are none that the attributes are of.
+    of_few = lab.fit(recspeed, lab.dataset(with_few_ids(files[-1])), *sequences)
+    failed = of_few.get("failed")
+    control = failed or told(of_few["timing"]["fit_s"], of_few["memory"]["peak"])[1]
     words = (
         "user-knn compares every two people who share an item, and keeps how like they are: that grows with the square "
         "of an item's rows. content-linear inverts a matrix of the attributes' words, whose number soon stops growing. "
-        "sasrec learns from people with two rows or more."
+        "sasrec learns what comes next in the rows of people who have several: "
+        f"{questions[0]:.2f} questions for each row of the first {SIZES[0]:,} and {questions[1]:.2f} of {SIZES[-1]:,}. "
+        "It looks the vectors of its own and of drawn items up anywhere among those of all, and moves them: of few "
+        "items they stay in the caches. The last rows again, with "
+        f"{FEW_IDS:,} ids in place of those of their items and without attributes: sasrec {control}."
     )
     return "\n".join([head, "", *table(rows), "", words, ""])
 

@@ -137,7 +137,7 @@ pub(crate) fn has_validation(split: &SplitSpec) -> bool {
 fn metrics_for(evaluation: &EvaluationSpec, predicts: Predicts) -> EvaluationSpec {
     let mut next = evaluation.clone();
     match predicts {
-        Predicts::Scores | Predicts::Components => {
+        Predicts::Scores | Predicts::Components | Predicts::LastComponent => {
             next.metrics.retain(|name| !name.kind.of_ratings());
             if next.metrics.is_empty() {
                 next.metrics = ranking_metrics();

@@ -188,7 +188,7 @@ impl Answering {
         }
         let unit = match self.recommender.predicts() {
             Predicts::Ratings => ScoreUnit::Stars,
-            Predicts::Scores | Predicts::Both | Predicts::Components => ScoreUnit::Score,
+            Predicts::Scores | Predicts::Both | Predicts::Components | Predicts::LastComponent => ScoreUnit::Score,
             Predicts::Likes => ScoreUnit::Probability,
         };
         let said = |score: f32| match self.asked.rating_scale {
@@ -208,7 +208,12 @@ impl Answering {
 
     /// What is to be said where no reasons come.
     fn says_no_why(&self) -> Option<String> {
-        let Entry { kind, title, explains, .. } = self.recommender.entry;
+        // What a hybrid of features says is what its last component says.
+        let speaks = match self.recommender.entry.kind {
+            "feature-combination" | "feature-augmentation" => self.recommender.components().last(),
+            _ => None,
+        };
+        let Entry { kind, title, explains, .. } = speaks.unwrap_or(&self.recommender).entry;
         if explains.is_none() {
             return Some(format!("{title} cannot say why."));
         }

@@ -267,6 +267,8 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
             | FitError::Needs { .. }
             | FitError::NoAttribute { .. }
             | FitError::NoWords { .. }
+            | FitError::NameTaken { .. }
+            | FitError::NobodyLikes { .. }
             | FitError::NoValidation
             | FitError::Unaffordable { seconds: Some(_), .. }
             | FitError::Together { .. }
@@ -280,6 +282,8 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         | FitError::Needs { .. }
         | FitError::NoAttribute { .. }
         | FitError::NoWords { .. }
+        | FitError::NameTaken { .. }
+        | FitError::NobodyLikes { .. }
         | FitError::NoValidation
         | FitError::Component { .. } => FailureCode::InvalidSpec,
         FitError::Unaffordable { .. } | FitError::Together { .. } => FailureCode::OutOfMemory,

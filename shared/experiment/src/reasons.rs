@@ -60,6 +60,8 @@ fn titled(names: Names<'_>, item: u32) -> String {
 
 /// `, adds 0.312`; a part that is too small or too large for that in powers of ten.
 fn adds(part: f32) -> String {
+    // What adds −0 takes nothing.
+    let part = part + 0.0;
     let size = part.abs();
     let number = if size != 0.0 && !(1e-3..1e5).contains(&size) { format!("{part:.2e}") } else { format!("{part:.3}") };
     match number.strip_prefix('-') {
@@ -89,6 +91,7 @@ mod tests {
         assert_eq!(say(of_user, Whose::User), "the user's age is 24 (takes 0.250)");
         let component = |because| Reason::Component { index: 0, component: "item-knn", part: 0.0, because };
         assert_eq!(say(component(vec![]), Whose::User), "component 1, item-knn (adds 0.000)");
+        assert_eq!(adds(-0.0), " (adds 0.000)");
         let own = component(vec![Reason::OwnItem { item: 0, part: 1.0 }]);
         let words = "component 1, item-knn (adds 0.000), because the basket has a (adds 1.000)";
         assert_eq!(say(own, Whose::Basket), words);

@@ -21,7 +21,7 @@ fn every_kind_of_the_catalogue_runs_and_its_numbers_are_finite() {
                 r#"["rmse", "nmae", "user-mae", "accuracy", "auc", "ndcg@10", "coverage@10"]"#
             }
             Predicts::Likes => r#"["rmse", "accuracy", "auc", "log-loss", "f1@10"]"#,
-            Predicts::Scores | Predicts::Components => {
+            Predicts::Scores | Predicts::Components | Predicts::LastComponent => {
                 r#"["ndcg@10", "mrr@10", "novelty@5", "diversity@10", "serendipity@10", "gini@10", "popularity-lift@10"]"#
             }
         };

@@ -63,6 +63,28 @@ pub enum FitError {
         /// What to change.
         remedy: String,
     },
+    /// The data have an attribute of the items by the name of one that a hybrid makes.
+    #[error(
+        "the data set has an item attribute `{name}` of its own, and `{kind}` makes one of that name; give that column \
+         of the data another name"
+    )]
+    NameTaken {
+        /// The hybrid.
+        kind: &'static str,
+        /// The name.
+        name: &'static str,
+    },
+    /// No rating is as high as a person must give to be an attribute of an item, and there are no other attributes.
+    #[error(
+        "recommender.liked is {liked}, above the highest rating that is learnt from, {highest}: nobody is in \
+         `rated-by`, and there is no other attribute of the items to read; set it to {highest} or less"
+    )]
+    NobodyLikes {
+        /// The rating that is asked for.
+        liked: f64,
+        /// The highest one.
+        highest: f32,
+    },
     /// There is nothing to learn from.
     #[error("the training set has no rows; loosen the filters or hold out fewer rows")]
     NoRows,

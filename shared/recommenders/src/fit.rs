@@ -140,6 +140,9 @@ pub(crate) fn fit_part(request: &FitRequest<'_>, observer: &mut dyn FitObserver)
         return Err(FitError::NoRows);
     }
     request.data.check_needs(request.recommender)?;
+    if let Some(known) = request.data.item_attributes {
+        hybrid::refuse_taken(request.recommender, known)?;
+    }
     content::check_components(request.recommender, request.data)?;
     let foreseen = memory::check_vectors(request.recommender, request.data, observer)?;
     let ratings = &request.data.by_user.values;

@@ -141,8 +141,8 @@ pub trait Recommender: Send + Sync {
     /// Number of learnt numbers.
     fn parameters(&self) -> u64;
 
-    /// Why this item is recommended to this user: at most `n` reasons, the weightiest first. `None` where the method
-    /// cannot explain; an empty list where nothing of the user's speaks for the item.
+    /// Why this item is recommended to this user: at most `n` reasons, the weightiest first; what adds nothing is none. `None`
+    /// where the method cannot explain; an empty list where nothing of the user's speaks for the item.
     ///
     /// # Panics
     /// As [`Self::predict`].
@@ -211,8 +211,10 @@ pub trait Profiles {
     fn of_basket(&self, basket: &[BasketItem]) -> Vec<(u32, f32)>;
 }
 
-/// The weightiest `n` parts; equal parts by item index, so that the answer is the same everywhere.
+/// The weightiest `n` parts; equal parts by item index, so that the answer is the same everywhere. What adds nothing is no
+/// reason.
 pub(crate) fn weightiest(mut parts: Vec<(u32, f32)>, n: usize) -> Vec<Reason> {
+    parts.retain(|(_, part)| *part != 0.0);
     parts.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     parts.truncate(n);
     parts.into_iter().map(|(item, part)| Reason::OwnItem { item, part }).collect()

@@ -189,7 +189,7 @@ fn a_component_without_a_word_to_read_is_refused_with_its_place_before_any_work_
     }
     let nobody = resolved("feature-combination", &[("liked", ParamValue::Float(1000.0))]);
     let error = fit(&nobody, &data, 1, &mut Unobserved).err().unwrap().to_string();
-    assert!(error.contains("no value of any item in rated-by") && error.contains("lower `liked`"), "{error}");
+    assert!(error.contains("nobody is in `rated-by`") && error.ends_with("set it to 5 or less"), "{error}");
 }
 
 /// Counts events, keeps every checkpoint, and stops after some.

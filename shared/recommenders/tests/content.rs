@@ -288,8 +288,13 @@ fn attributes_of_too_few_items_are_left_out() {
     };
     // Two novels, three of cooking, “Sands” and “Stews” with “Sand” and “Stew” twice; every other word once.
     assert_eq!(text.replace('\u{1f}', "="), "genre=novelgenre=cookingtitle=Sandstitle=Stews");
-    let none = linear(&all, &learnt, &[("min_items", ParamValue::Integer(9))]);
-    assert_eq!(none.predict(0, 0, 0), 0.0);
+    let shelf = shelf(&SHELF);
+    let data = TrainSet::new(&all, &learnt).with_attributes(Some(&shelf), None);
+    let none = resolved("content-linear", &[("min_items", ParamValue::Integer(9))]);
+    let error = fit(&none, &data, 0, &mut Unobserved).err().expect("nothing is left");
+    let FitError::NoWords { why, remedy, .. } = &error else { panic!("{error}") };
+    assert_eq!(why, "each is of fewer than 9 items, the most frequent one of 3");
+    assert_eq!(remedy, "lower recommender.min_items (now 9) to 3");
 }
 
 /// Films that nobody of the training rated: every tenth one. How much of the best order of these each method finds.

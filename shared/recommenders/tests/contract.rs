@@ -54,6 +54,8 @@ fn every_choice_and_every_bound_of_every_parameter_can_be_fitted() {
                     Ok(model) => assert!(model.predict(0, 0, 0).is_finite(), "{}.{} = {value}", entry.kind, param.name),
                     // Long steps may lead nowhere; the fit then says so.
                     Err(FitError::Diverged { .. }) if ["learning_rate", "init_deviation"].contains(&param.name) => {}
+                    // None of the few items' words is of as many items as that.
+                    Err(FitError::NoWords { .. }) if param.name == "min_items" => {}
                     Err(error) => panic!("{}.{} = {value}: {error}", entry.kind, param.name),
                 }
             }

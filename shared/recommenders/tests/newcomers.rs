@@ -284,16 +284,21 @@ fn what_was_learnt_of_a_known_person_beside_their_items_stands_by_its_weight() {
                 };
                 assert!(reasons.is_sorted_by(|a, b| part(a) >= part(b)), "{kind}: {reasons:?}");
                 let learnt: Vec<&Reason> = reasons.iter().filter(|own| matches!(own, Reason::Learnt { .. })).collect();
-                assert_eq!((learnt.len(), reasons.len()), (1, basket.len() + 1), "{kind}: {reasons:?}");
+                // What nobody has is a vector of zeros, to which little adds anything.
+                let has_rows = !data.by_item.row(item as usize).0.is_empty();
+                let all_there = (learnt.len(), reasons.len()) == (1, basket.len() + 1);
+                assert!(all_there || !has_rows, "{kind}: {reasons:?}");
                 let rest = known[item as usize] - folded[item as usize];
-                assert!((part(learnt[0]) - rest).abs() < 1e-3, "{kind}: {} is told, {rest} is so", part(learnt[0]));
+                let told = learnt.first().map_or(0.0, |reason| part(reason));
+                assert!((told - rest).abs() < 1e-3, "{kind}: {told} is told, {rest} is so");
                 assert_eq!(
                     model.explain(user, item, 2).expect("it explains"),
                     reasons[..2.min(reasons.len())],
                     "{kind}"
                 );
                 let of_basket = model.fold_in().expect("it folds in").explain_basket(&basket, item, 1000);
-                assert_eq!(of_basket.len(), basket.len(), "{kind}: who came later has what their items give alone");
+                let each_item = of_basket.len() == basket.len();
+                assert!(each_item || !has_rows, "{kind}: who came later has what their items give alone");
             }
         }
     }

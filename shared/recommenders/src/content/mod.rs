@@ -7,7 +7,7 @@ mod weigh;
 mod words;
 
 use crate::fit::Method;
-pub(crate) use terms::{Terms, term};
+pub(crate) use terms::{Terms, term, word};
 pub(crate) use words::check_components;
 pub use words::check_words;
 

@@ -7,7 +7,8 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 use crate::{Array, FitError, Parts, PartsError, Reason, Values};
 
-/// Between the name of an attribute and its value in a term; no attribute's name holds it.
+/// Between the name of an attribute and its value in a term, and once more before a word of a text, which is shown without
+/// what stands around it; no attribute's name holds it.
 const SEPARATOR: char = '\u{1f}';
 
 /// Every term that some item has: the name of an attribute and a value of it.
@@ -15,7 +16,7 @@ const SEPARATOR: char = '\u{1f}';
 pub(crate) struct Terms(Dictionary);
 
 impl Terms {
-    /// Of texts that [`term`] made.
+    /// Of texts that [`term`] and [`word`] made.
     pub(crate) fn new(texts: Dictionary) -> Self {
         Self(texts)
     }
@@ -28,9 +29,10 @@ impl Terms {
         self.0.bytes()
     }
 
-    /// Name and value of an attribute.
+    /// Name of an attribute, and its value as it is shown.
     pub(crate) fn named(&self, term: u32) -> (&str, &str) {
-        self.0.get(term).split_once(SEPARATOR).unwrap_or_default()
+        let (name, value) = self.0.get(term).split_once(SEPARATOR).unwrap_or_default();
+        (name, value.strip_prefix(SEPARATOR).map_or(value, shown))
     }
 
     /// That the item has this term.
@@ -106,6 +108,18 @@ pub(crate) fn term(name: &str, value: &str) -> String {
     format!("{name}{SEPARATOR}{value}")
 }
 
+/// The text of a term that is a word of a text, as it is written there.
+pub(crate) fn word(name: &str, word: &str) -> String {
+    format!("{name}{SEPARATOR}{SEPARATOR}{word}")
+}
+
+/// A word without what stands around it: texts are split at their spaces, which leaves commas and brackets at words. One of
+/// nothing else is shown as it is.
+fn shown(word: &str) -> &str {
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+    if bare.is_empty() { word } else { bare }
+}
+
 /// The terms of the chosen attributes, all of words where none is chosen, and how often each item has each:
 /// `[items, terms]`. Numbers are left out.
 ///
@@ -134,30 +148,32 @@ pub(super) fn terms_of_items(
     let mut columns: Vec<(&AttributeValues, Vec<Option<u32>>)> = Vec::new();
     let stemmer = Stemmer::create(Algorithm::English);
     // Of stemmed words, what is shown in their place.
-    let mut shown: BTreeMap<u32, (u32, &str)> = BTreeMap::new();
+    let mut written: BTreeMap<u32, (u32, &str)> = BTreeMap::new();
     let stop_words: HashSet<&str> = stop_words::get(stop_words::LANGUAGE::English).iter().copied().collect();
     for column in &attributes.columns {
         if !has_words(&column.values) || !(chosen.is_empty() || chosen.contains(&column.name)) {
             continue;
         }
-        let mut term = |value: &str| (!value.is_empty()).then(|| terms.intern(&term(&column.name, value)));
+        let mut intern = |text: fn(&str, &str) -> String, value: &str| {
+            (!value.is_empty()).then(|| terms.intern(&text(&column.name, value)))
+        };
         let of_words = match &column.values {
-            AttributeValues::Token { vocabulary, .. } => vocabulary.iter().map(&mut term).collect(),
+            AttributeValues::Token { vocabulary, .. } => vocabulary.iter().map(|value| intern(term, value)).collect(),
             AttributeValues::TokenSeq { vocabulary, words, .. } => vocabulary
                 .iter()
                 .zip(uses(words, vocabulary.len()))
-                .map(|(word, uses)| {
+                .map(|(used, uses)| {
                     let plain: String =
-                        word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+                        used.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
                     if !stemmed {
-                        term(word)
+                        intern(word, used)
                     } else if stop_words.contains(plain.as_str()) {
                         None
                     } else {
-                        let stem = term(&stemmer.stem(&plain))?;
-                        let best = shown.entry(stem).or_insert((uses, word));
+                        let stem = intern(term, &stemmer.stem(&plain))?;
+                        let best = written.entry(stem).or_insert((uses, used));
                         if uses > best.0 {
-                            *best = (uses, word);
+                            *best = (uses, used);
                         }
                         Some(stem)
                     }
@@ -185,7 +201,7 @@ pub(super) fn terms_of_items(
         counts.values.extend(own.values());
         counts.indptr.push(counts.indices.len());
     }
-    Ok((Terms(as_written(&terms.finish(), &shown)), counts))
+    Ok((Terms(as_written(&terms.finish(), &written)), counts))
 }
 
 /// How often each word of a vocabulary is used.
@@ -198,15 +214,13 @@ fn uses(words: &[u32], vocabulary: usize) -> Vec<u32> {
 }
 
 /// Terms with the word that is written most often in the place of each stem: it has that stem and no other, so they stay apart.
-/// Titles are split at their spaces, which leaves commas and brackets at words; the stem has none, and the word is shown
-/// without them.
-fn as_written(terms: &Dictionary, shown: &BTreeMap<u32, (u32, &str)>) -> Dictionary {
-    let written = terms.iter().zip(0..).map(|(text, number)| match (shown.get(&number), text.split_once(SEPARATOR)) {
-        (Some((_, word)), Some((name, _))) => term(name, word.trim_matches(|c: char| !c.is_alphanumeric())),
+fn as_written(terms: &Dictionary, written: &BTreeMap<u32, (u32, &str)>) -> Dictionary {
+    let texts = terms.iter().zip(0..).map(|(text, number)| match (written.get(&number), text.split_once(SEPARATOR)) {
+        (Some((_, word)), Some((name, _))) => term(name, shown(word)),
         _ => text.to_owned(),
     });
     let mut dictionary = DictionaryBuilder::default();
-    for text in written {
+    for text in texts {
         dictionary.intern(&text);
     }
     dictionary.finish()

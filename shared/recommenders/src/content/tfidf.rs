@@ -116,7 +116,7 @@ impl ContentTfIdf {
     }
 
     fn reasons(&self, profile: &[(u32, f32)], item: u32, n: usize) -> Vec<Reason> {
-        let mut parts: Vec<(u32, f32)> = self.shared(profile, item).collect();
+        let mut parts: Vec<(u32, f32)> = self.shared(profile, item).filter(|(_, part)| *part != 0.0).collect();
         parts.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         parts.truncate(n);
         parts.into_iter().map(|(term, part)| self.terms.reason(term, part)).collect()

@@ -12,7 +12,7 @@ use super::folding::pairwise::Pairwise;
 use super::folding::{Folding, Items};
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::{model_bytes, weightiest};
-use crate::{BasketItem, FoldIn, Parts, PartsError, Reason, Recommender};
+use crate::{BasketItem, FoldIn, Parts, PartsError, Profiles, Reason, Recommender};
 
 /// `r̂_ui = x_u · y_i`, or on the scale of the ratings `low + width · σ(x_u · y_i)`.
 #[derive(Debug)]
@@ -182,10 +182,10 @@ impl Recommender for FactorModel {
         let rated = items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating });
         let rated: Vec<BasketItem> = rated.collect();
         let mut reasons = self.reasons(&rated, item, n);
-        if !rated.is_empty() {
+        let part = if rated.is_empty() { 0.0 } else { self.rest_of(user, &rated, item) };
+        if part != 0.0 {
             // The score is of the vector that the fit learnt, which need not be the solution that the items add up to:
             // steps of SVD++ end elsewhere, and explicit ALS has moved the items since it solved for the user.
-            let part = self.rest_of(user, &rated, item);
             let weightier = |reason: &Reason| matches!(reason, Reason::OwnItem { part: own, .. } if *own >= part);
             reasons.insert(reasons.partition_point(weightier), Reason::Learnt { part });
             reasons.truncate(n);
@@ -197,8 +197,28 @@ impl Recommender for FactorModel {
         (self.folding != Folding::None).then_some(self)
     }
 
+    fn profiles(&self) -> Option<&dyn Profiles> {
+        Some(self)
+    }
+
     fn parts(&self) -> Parts {
         self.to_parts()
+    }
+}
+
+/// The factors, without what makes the rating or the score of one and no taste.
+impl Profiles for FactorModel {
+    fn n_features(&self) -> usize {
+        self.d - 2
+    }
+
+    fn of_user(&self, user: u32) -> Vec<(u32, f32)> {
+        (0..).zip(self.user(user)[..self.d - 2].iter().copied()).collect()
+    }
+
+    fn of_basket(&self, basket: &[BasketItem]) -> Vec<(u32, f32)> {
+        let folded = self.folding.fold(self.item_vectors(), basket);
+        (0..).zip(folded).take(self.d - 2).filter(|(_, value)| value.is_finite()).collect()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Gradient descent by several threads at once on the same numbers, without waiting for each other.
 //!
 //! A step reads vectors, computes, and writes them back; what another thread wrote in between is lost. With sparse data that
-//! is rare and does little harm, but no two runs are alike. `warp` alone takes it, in its fast mode.
+//! is rare and does little harm, but no two runs are alike. `warp` alone takes it, in its fast mode. Rows of few items, which
+//! all fit into a core's cache, are what one core alone need not wait for; two write the same ones in turn, and each has to be
+//! fetched from the other core. There it saves little or nothing (docs/benchmarks.md: MovieLens-100K beside Beauty 5-core).
 //! Source: Niu, Recht, Ré, Wright, "Hogwild!", arXiv:1106.5730.
 
 use std::sync::atomic::{AtomicU64, Ordering};

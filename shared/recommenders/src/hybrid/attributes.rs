@@ -1,8 +1,9 @@
 //! Attributes of the items with one more, made by a hybrid.
 
 use recspeed_data::{AttributeColumn, AttributeValues, Attributes, DictionaryBuilder};
+use recspeed_types::spec::ResolvedRecommender;
 
-use crate::TrainSet;
+use crate::{FitError, TrainSet};
 
 /// An attribute that a hybrid makes.
 pub(super) struct Made {
@@ -20,7 +21,6 @@ pub(super) fn with(made: &Made, data: &TrainSet<'_>) -> Attributes {
         Some(known) => known.joined_to(ids),
         None => Attributes { ids: ids.clone(), columns: Vec::new() },
     };
-    joined.columns.retain(|column| column.name != made.name);
     let mut vocabulary = DictionaryBuilder::default();
     let (mut indptr, mut words) = (vec![0], Vec::new());
     for of_item in &made.words {
@@ -30,4 +30,21 @@ pub(super) fn with(made: &Made, data: &TrainSet<'_>) -> Attributes {
     let values = AttributeValues::TokenSeq { vocabulary: vocabulary.finish(), indptr, words };
     joined.columns.push(AttributeColumn { name: made.name.to_owned(), values });
     joined
+}
+
+/// Refuses data whose items have an attribute of the name of one that the hybrid, or one inside it, makes: the one would
+/// be read as the other.
+///
+/// # Errors
+/// [`FitError::NameTaken`], with the place of the hybrid.
+pub(crate) fn refuse_taken(recommender: &ResolvedRecommender, known: &Attributes) -> Result<(), FitError> {
+    let place = recommender.entry.param("components").map(|param| &param.kind);
+    for (index, component) in recommender.components().iter().enumerate() {
+        let made = place.and_then(|place| place.slot(index)).and_then(|slot| slot.adds);
+        if let Some(made) = made.filter(|made| known.has(made.name)) {
+            return Err(FitError::NameTaken { kind: recommender.entry.kind, name: made.name });
+        }
+        refuse_taken(component, known).map_err(|error| error.of_component(index))?;
+    }
+    Ok(())
 }

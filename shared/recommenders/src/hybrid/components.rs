@@ -3,6 +3,7 @@
 use recspeed_data::checkpoint::CheckpointError;
 use recspeed_data::{Attributes, Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::find;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -158,6 +159,11 @@ impl Components {
     pub(super) fn reason(&self, index: usize, reader: Reader<'_>, item: u32, part: f32) -> Reason {
         let because = self.own_reasons(index, reader, item, OWN_REASONS);
         Reason::Component { index, component: self.0[index].kind, part, because }
+    }
+
+    /// Whether a component can say why.
+    pub(super) fn explains(&self, index: usize) -> bool {
+        find(self.0[index].kind).is_some_and(|entry| entry.explains.is_some())
     }
 
     /// What a component itself gives as reasons.

@@ -21,6 +21,11 @@ pub(super) trait Composed: Send + Sync {
     /// Why an item has its score, the weightiest first, at most `n`.
     fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason>;
 
+    /// Whether it gives reasons: not where those would be of a component that has none.
+    fn explains(&self) -> bool {
+        true
+    }
+
     /// [`Recommender::predict`]; the item's score unless the hybrid knows better or sooner.
     fn predict_one(&self, user: u32, item: u32, _timestamp: i64) -> f32 {
         self.score_one(user, item)
@@ -104,7 +109,7 @@ impl<T: Composed> Recommender for T {
     }
 
     fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(self.reasons(Reader::Known(user), item, n))
+        self.explains().then(|| self.reasons(Reader::Known(user), item, n))
     }
 
     fn fold_in(&self) -> Option<&dyn FoldIn> {

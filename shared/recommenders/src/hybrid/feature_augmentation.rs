@@ -30,7 +30,8 @@ const ALL_REASONS: usize = 1000;
 
 /// The second component, fitted to the items' attributes and `goes-with`: the item itself, and the items that the first
 /// component puts first for a person who has that item alone, with the best rating that anybody gave. Only items whose
-/// score is above the lowest one count, and items without training rows are not asked about.
+/// score is above the lowest one count, and items without training rows are neither asked about nor named: a network scores
+/// them by vectors that no row has moved.
 /// Source: Mooney, Roy, "Content-Based Book Recommending Using Learning for Text Categorization" (LIBRA, which reads what
 /// Amazon's own recommender calls related titles), doi:10.1145/336597.336662, as Burke tells it.
 struct FeatureAugmentation {
@@ -57,8 +58,8 @@ impl FeatureAugmentation {
 
 /// The least that the second component will be told of the items, whatever the first one says: that each goes with itself.
 pub(super) fn at_least(data: &TrainSet<'_>) -> Attributes {
-    let itself = |item: u32| if data.by_item.row(item as usize).0.is_empty() { Vec::new() } else { vec![item] };
-    let words = (0..data.n_items() as u32).map(itself).collect();
+    let itself = |(item, known): (u32, bool)| if known { vec![item] } else { Vec::new() };
+    let words = (0..).zip(data.candidates()).map(itself).collect();
     attributes::with(&Made { name: GOES_WITH.name, words }, data)
 }
 
@@ -71,21 +72,20 @@ fn related(
 ) -> Result<Vec<Vec<u32>>, FitError> {
     let ratings = data.rows.iter().map(|&row| data.interactions.rating[row as usize]);
     let rating = ratings.fold(f32::MIN, f32::max);
-    let tie_ranks = data.interactions.items.tie_ranks();
+    let (tie_ranks, known) = (data.interactions.items.tie_ranks(), data.candidates());
     let total = data.n_items() as u64;
     let mut words = Vec::with_capacity(data.n_items());
     let of_item = |&item: &u32| {
-        if data.by_item.row(item as usize).0.is_empty() {
+        if !known[item as usize] {
             return Vec::new();
         }
         let mut line = vec![0.0; data.n_items()];
         first.score(FIRST, Reader::New(&[BasketItem { item, rating }]), &mut line);
-        let lowest = line.iter().copied().fold(f32::MAX, f32::min);
+        let scored = || line.iter().copied().enumerate().filter(|(other, _)| known[*other]);
+        let lowest = scored().map(|(_, score)| score).fold(f32::MAX, f32::min);
         let mut best = Best::new(most);
-        for (other, &score) in line.iter().enumerate().filter(|(_, score)| **score > lowest) {
-            if other as u32 != item {
-                best.offer(score, tie_ranks[other], other as u32);
-            }
+        for (other, score) in scored().filter(|(other, score)| *score > lowest && *other as u32 != item) {
+            best.offer(score, tie_ranks[other], other as u32);
         }
         std::iter::once(item).chain(best.take().into_iter().map(|Scored { item, .. }| item)).collect()
     };
@@ -111,6 +111,10 @@ impl Composed for FeatureAugmentation {
 
     fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
         self.components.score(SECOND, reader, scores);
+    }
+
+    fn explains(&self) -> bool {
+        self.components.explains(SECOND)
     }
 
     /// The second component's reasons; those that come from the first are one.

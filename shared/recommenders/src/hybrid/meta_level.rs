@@ -163,7 +163,7 @@ impl Composed for MetaLevel {
     }
 
     fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
-        let mut votes: Vec<(u32, f32)> = self.votes(reader, item).collect();
+        let mut votes: Vec<(u32, f32)> = self.votes(reader, item).filter(|(_, part)| *part != 0.0).collect();
         votes.sort_by(|a, b| b.1.total_cmp(&a.1));
         votes.into_iter().take(n).map(|(user, part)| Reason::SimilarUser { user, part }).collect()
     }

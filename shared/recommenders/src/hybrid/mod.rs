@@ -18,6 +18,8 @@ mod weighted;
 
 use recspeed_data::Attributes;
 
+pub(crate) use attributes::refuse_taken;
+
 use crate::fit::{FitRequest, Method};
 
 /// In the catalogue's order.

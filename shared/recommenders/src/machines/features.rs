@@ -10,7 +10,7 @@ use recspeed_data::{AttributeValues, Attributes, Csr, Dictionary, DictionaryBuil
 use recspeed_types::catalogue::Need;
 use recspeed_types::spec::ResolvedRecommender;
 
-use crate::content::{Terms, term};
+use crate::content::{Terms, term, word};
 use crate::error::remedy_for;
 use crate::memory::machines::Features;
 use crate::{FitError, TrainSet};
@@ -112,9 +112,9 @@ impl Side {
             let before = terms.len();
             let described = row_of.iter().enumerate().filter_map(|(entity, row)| Some((entity, (*row)? as usize)));
             match &column.values {
-                AttributeValues::Token { vocabulary, word } => {
+                AttributeValues::Token { vocabulary, word: tokens } => {
                     for (entity, row) in described {
-                        let value = vocabulary.get(word[row]);
+                        let value = vocabulary.get(tokens[row]);
                         if !value.is_empty() {
                             own[entity].push((terms.intern(&term(&column.name, value)), 1.0));
                         }
@@ -123,8 +123,8 @@ impl Side {
                 AttributeValues::TokenSeq { vocabulary, indptr, words } => {
                     for (entity, row) in described {
                         let distinct: BTreeSet<u32> = words[indptr[row]..indptr[row + 1]].iter().copied().collect();
-                        for word in distinct {
-                            own[entity].push((terms.intern(&term(&column.name, vocabulary.get(word))), 1.0));
+                        for used in distinct {
+                            own[entity].push((terms.intern(&word(&column.name, vocabulary.get(used))), 1.0));
                         }
                     }
                 }
@@ -251,6 +251,23 @@ mod tests {
         assert_eq!(named(3), "3=1");
         assert_eq!((side.n_features(), side.n_fields), (9, 4));
         assert_eq!(side.rows_of_features(), [2, 1, 0, 5, 1, 0, 1, 1, 3]);
+    }
+
+    #[test]
+    fn a_word_of_a_text_is_shown_without_what_stands_around_it_and_stays_a_feature_of_its_own() {
+        let column = |name: &str, values| AttributeColumn { name: name.to_owned(), values };
+        let title = AttributeValues::TokenSeq {
+            vocabulary: dictionary(&["Trousers,", "Trousers", "(1993)", "&"]),
+            indptr: vec![0, 4],
+            words: vec![0, 1, 2, 3],
+        };
+        let class = AttributeValues::Token { vocabulary: dictionary(&["Gifts (Women)"]), word: vec![0] };
+        let known =
+            Attributes { ids: dictionary(&["a"]), columns: vec![column("title", title), column("class", class)] };
+        let side = Side::new(vec![1]).describe(&dictionary(&["a"]), &known, &[]).unwrap();
+        let shown: Vec<&str> = (0..side.terms.len() as u32).map(|term| side.terms.named(term).1).collect();
+        assert_eq!(shown, ["Trousers", "Trousers", "1993", "&", "Gifts (Women)"]);
+        assert!(matches!(side.terms.reason(0, 1.0), crate::Reason::Attribute { value, .. } if value == "Trousers"));
     }
 
     #[test]

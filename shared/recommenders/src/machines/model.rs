@@ -19,7 +19,7 @@ use crate::factorization::folding::pairwise::Pairwise;
 use crate::memory::{self, Needs};
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender};
 
 /// What a fit may hold where nobody knows what is left; one that would need more is refused before any work. A browser
 /// tab addresses 4 GiB.
@@ -210,6 +210,7 @@ impl Machine {
         };
         let mut reasons = self.items.reasons(item, user, Terms::reason);
         reasons.extend(of_user);
+        reasons.retain(|reason| part(reason) != 0.0);
         // Stable: what adds the same stays in the order of the attributes, the item's first.
         reasons.sort_by(|a, b| part(b).total_cmp(&part(a)));
         reasons.truncate(n);
@@ -317,6 +318,11 @@ impl Recommender for Machine {
         Some(self)
     }
 
+    /// Of those that have one vector of each person: not of draws, and not of fields.
+    fn profiles(&self) -> Option<&dyn Profiles> {
+        matches!(self.newcomer, Newcomers::Learnt(_)).then_some(self)
+    }
+
     /// `users` and `items`: vectors, attributes and their terms; `newcomer`: how new users are folded in.
     fn parts(&self) -> Parts {
         let parts = Parts::default()
@@ -327,6 +333,21 @@ impl Recommender for Machine {
             Newcomers::Learnt(pairs) => pairs.to_parts(),
         };
         parts.with_model("newcomer", newcomer)
+    }
+}
+
+/// The sum of the vectors of all that is known of a person, without their biases.
+impl Profiles for Machine {
+    fn n_features(&self) -> usize {
+        self.d - 2
+    }
+
+    fn of_user(&self, user: u32) -> Vec<(u32, f32)> {
+        (0..).zip(self.users.vector(user, self.d)[..self.d - 2].iter().copied()).collect()
+    }
+
+    fn of_basket(&self, basket: &[BasketItem]) -> Vec<(u32, f32)> {
+        (0..).zip(self.newcomer(basket)).take(self.d - 2).filter(|(_, value)| value.is_finite()).collect()
     }
 }
 

@@ -115,9 +115,6 @@ pub(super) static SWITCHING: Entry = Entry {
     explains: Some("the component that answers"),
 };
 
-/// Kinds that read the attributes of the items, and so those that a hybrid adds.
-const READS_ATTRIBUTES: Takes = Takes::Kinds(&["content-tfidf", "content-linear"]);
-
 pub(super) static MIXED: Entry = Entry {
     kind: "mixed",
     title: "Mixed hybrid",
@@ -205,14 +202,14 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
     kind: "feature-combination",
     title: "Feature combination",
     family: Family::Hybrid,
-    summary: "Gives a content-based recommender the people who rated an item as one more attribute of it, `rated-by`. Items are then alike when the same words describe them or the same people have them, in one model.",
+    summary: "Gives a recommender that reads attributes the people who rated an item as one more of them, `rated-by`. To a content-based one, items are then alike when the same words describe them or the same people have them, in one model.",
     headline: "What items are and who has them are features of one model",
     source: Citation {
         authors: "Burke, 2002; Basu, Hirsh, Cohen, 1998",
         title: "Hybrid Recommender Systems: Survey and Experiments; Recommendation as Classification",
         link: "https://doi.org/10.1023/A:1021240730564",
     },
-    predicts: Predicts::Scores,
+    predicts: Predicts::Components,
     needs: &[],
     seed: Seed::Components,
     reads_history: false,
@@ -220,14 +217,14 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
         Param {
             name: "components",
             title: "Component",
-            help: "The recommender that reads the attributes, those given and `rated-by`.",
+            help: "The recommender that reads the attributes, those given and `rated-by`. One that learns who has what is told its own answer by `rated-by`, and warns.",
             kind: ParamKind::Recommenders {
                 min_len: 1,
                 max_len: 1,
                 default: &["content-tfidf"],
                 slots: &[Slot {
                     params: &[],
-                    takes: READS_ATTRIBUTES,
+                    takes: Takes::ItemAttributes,
                     gives: &[Need::ItemAttributes],
                     adds: Some(RATED_BY),
                 }],
@@ -236,7 +233,7 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
         Param {
             name: "liked",
             title: "Liked from",
-            help: "Stars from which a rating makes the person an attribute of the item.",
+            help: "Stars from which a rating makes the person an attribute of the item. Of a component that learns ratings, leave it at the lowest or below: from above that, `rated-by` tells it its own answer.",
             kind: ParamKind::Float { min: -1e6, max: 1e6, default: 0.0 },
         },
     ],
@@ -244,8 +241,10 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
     training: None,
     cold_users: "what the component gives them",
     cold_items: "their other attributes",
-    new_users: Ok("the words and people that describe the basket, where the component serves new users"),
-    explains: Some("the attributes and the people that the item shares with the user's own"),
+    new_users: Ok(
+        "what the component gives them of the attributes and people that describe the basket, where it serves new users",
+    ),
+    explains: Some("the attributes and the people of the item, where the component explains"),
 };
 
 pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
@@ -259,7 +258,7 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
         title: "Hybrid Recommender Systems: Survey and Experiments; Content-Based Book Recommending Using Learning for Text Categorization",
         link: "https://doi.org/10.1023/A:1021240730564",
     },
-    predicts: Predicts::Scores,
+    predicts: Predicts::LastComponent,
     needs: &[],
     seed: Seed::Components,
     reads_history: false,
@@ -276,7 +275,7 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
                     Slot { params: &[], takes: Takes::NewUsers, gives: &[], adds: None },
                     Slot {
                         params: &[],
-                        takes: READS_ATTRIBUTES,
+                        takes: Takes::ItemAttributes,
                         gives: &[Need::ItemAttributes],
                         adds: Some(GOES_WITH),
                     },
@@ -286,7 +285,7 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
         Param {
             name: "related",
             title: "Related items",
-            help: "Items that go with each item, the best ones of the first recommender.",
+            help: "Items that go with each item, the best ones of the first recommender among those with training rows.",
             kind: ParamKind::Integer { min: 1, max: 1000, default: 20 },
         },
     ],
@@ -295,14 +294,30 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
     cold_users: "what the second component gives them",
     cold_items: "their other attributes",
     new_users: Ok("what describes the basket, where the second component serves new users"),
-    explains: Some("the shared attributes, and the part of what the first component says"),
+    explains: Some(
+        "the attributes of the item, and the part of what the first component says, where the second one explains",
+    ),
 };
+
+/// Kinds that keep one vector of each person and make one of a basket, all in one space. An `fm` keeps one for each of its
+/// draws, an `ffm` one for each field that the person meets.
+const PROFILED: Takes = Takes::Kinds(&[
+    "als-implicit",
+    "als-explicit",
+    "biased-mf",
+    "svd++",
+    "nmf",
+    "bpr",
+    "warp",
+    "content-tfidf",
+    "feature-embeddings",
+]);
 
 pub(super) static META_LEVEL: Entry = Entry {
     kind: "meta-level",
     title: "Meta-level hybrid",
     family: Family::Hybrid,
-    summary: "Takes what its component has learnt of each person, as the words that they like, and looks for the people whose profiles are nearest. What those people have is recommended, so two readers can be alike without a single item in common.",
+    summary: "Takes what its component has learnt of each person, the words that they like or the factors of their taste, and looks for the people whose profiles are nearest. What those people have is recommended, so two readers can be alike without a single item in common.",
     headline: "People whose learnt profiles are alike tell what each person will want next",
     source: Citation {
         authors: "Burke, 2002; Pazzani, 1999",
@@ -322,12 +337,7 @@ pub(super) static META_LEVEL: Entry = Entry {
                 min_len: 1,
                 max_len: 1,
                 default: &["content-tfidf"],
-                slots: &[Slot {
-                    params: &[],
-                    takes: Takes::Kinds(&["als-implicit", "content-tfidf"]),
-                    gives: &[],
-                    adds: None,
-                }],
+                slots: &[Slot { params: &[], takes: PROFILED, gives: &[], adds: None }],
             },
         },
         Param {

@@ -187,6 +187,8 @@ pub enum Predicts {
     Likes,
     /// As the components of a hybrid: ratings where each of them gives ratings, otherwise scores.
     Components,
+    /// As the last component of a hybrid, which answers alone: ratings where that gives ratings, otherwise scores.
+    LastComponent,
 }
 
 impl Predicts {
@@ -198,12 +200,13 @@ impl Predicts {
             Self::Both => "ratings and scores",
             Self::Likes => "probabilities of liking",
             Self::Components => "ratings where every component does, otherwise scores",
+            Self::LastComponent => "ratings where the last component does, otherwise scores",
         }
     }
 
     /// Whether a prediction for each test row can be compared with the truth; of a hybrid, ask what it was [made of](Self::with).
     pub const fn has_ratings(self) -> bool {
-        !matches!(self, Self::Scores | Self::Components)
+        !matches!(self, Self::Scores | Self::Components | Self::LastComponent)
     }
 
     /// Whether predictions are probabilities.
@@ -214,11 +217,12 @@ impl Predicts {
     /// What a recommender with these components predicts.
     #[must_use]
     pub fn with(self, components: impl IntoIterator<Item = Self>) -> Self {
-        match self {
-            Self::Components if components.into_iter().all(|each| each == Self::Ratings) => Self::Ratings,
-            Self::Components => Self::Scores,
-            own => own,
-        }
+        let gives_ratings = match self {
+            Self::Components => components.into_iter().all(|each| each == Self::Ratings),
+            Self::LastComponent => components.into_iter().last() == Some(Self::Ratings),
+            own => return own,
+        };
+        if gives_ratings { Self::Ratings } else { Self::Scores }
     }
 }
 

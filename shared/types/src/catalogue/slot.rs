@@ -1,6 +1,6 @@
 //! The places of a hybrid's components.
 
-use super::{ENTRIES, Entry, Need, Param, ParamKind};
+use super::{ENTRIES, Entry, Need, Param, ParamKind, Whose};
 
 /// A place among the components of a hybrid: what may stand there, and what is said of it besides its own parameters.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub enum Takes {
     Any,
     /// One that serves people who came after the training.
     NewUsers,
+    /// One that reads attributes of the items, and so one that a hybrid makes.
+    ItemAttributes,
     /// One of these kinds.
     Kinds(&'static [&'static str]),
 }
@@ -41,6 +43,7 @@ impl Takes {
         match self {
             Self::Any => true,
             Self::NewUsers => entry.new_users.is_ok(),
+            Self::ItemAttributes => entry.attribute_list(Whose::Items).is_some(),
             Self::Kinds(kinds) => kinds.contains(&entry.kind),
         }
     }
@@ -48,6 +51,11 @@ impl Takes {
     /// The allowed kinds.
     pub fn kinds(self) -> impl Iterator<Item = &'static str> {
         ENTRIES.iter().copied().filter(move |entry| self.allows(entry)).map(|entry| entry.kind)
+    }
+
+    /// The same in words.
+    pub fn listed(self) -> String {
+        self.kinds().collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -71,7 +79,8 @@ pub(super) fn allowed(min_len: usize, max_len: usize, default: &[&str], slots: &
         match slot.takes {
             Takes::Any => String::new(),
             Takes::NewUsers => format!(";{place} one that serves new users"),
-            Takes::Kinds(kinds) => format!(";{place} one of {}", kinds.join(", ")),
+            Takes::ItemAttributes => format!(";{place} one that reads item attributes ({})", slot.takes.listed()),
+            Takes::Kinds(_) => format!(";{place} one of {}", slot.takes.listed()),
         }
     };
     let places: String = slots.iter().enumerate().map(at_place).collect();

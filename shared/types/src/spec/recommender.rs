@@ -297,7 +297,7 @@ impl RecommenderSpec {
         let takes = slot.map_or(Takes::Any, |slot| slot.takes);
         let Some(entry) = catalogue::find(&self.kind) else {
             let near = catalogue::nearest(&self.kind).map_or(String::new(), |k| format!(" (did you mean `{k}`?)"));
-            let allowed = takes.kinds().collect::<Vec<_>>().join(", ");
+            let allowed = takes.listed();
             problems.add(format!("{at}.kind"), format!("is `{}`{near}; allowed: {allowed}", shorten(&self.kind)));
             return None;
         };
@@ -342,7 +342,7 @@ impl RecommenderSpec {
         }
         let resolved = ResolvedRecommender { entry, params, components };
         if !takes.allows(entry) || (takes == Takes::NewUsers && !resolved.serves_new_users()) {
-            let allowed = takes.kinds().collect::<Vec<_>>().join(", ");
+            let allowed = takes.listed();
             let refused = if takes == Takes::NewUsers { resolved.no_new_users_at(at) } else { None };
             let why = refused.map_or_else(String::new, |refused| format!("; {}", refused.cause.trim_end_matches('.')));
             problems.add(format!("{at}.kind"), format!("is `{}`{why}; allowed at this place: {allowed}", entry.kind));

@@ -2,6 +2,7 @@
 
 use super::Problems;
 use super::recommender::ResolvedRecommender;
+use crate::catalogue::{Condition, Whose};
 
 /// Names what does not go together, of every component too.
 pub(super) fn check(recommender: &ResolvedRecommender, problems: &mut Problems) {
@@ -40,19 +41,27 @@ fn some_weight_counts(at: &str, recommender: &ResolvedRecommender, problems: &mu
     }
 }
 
-/// A component that names the attributes that it reads must name the one that the hybrid makes for it.
+/// A component must read attributes of the items, and where it names them it must name the one that the hybrid makes for
+/// it.
 fn made_attributes_are_read(at: &str, recommender: &ResolvedRecommender, problems: &mut Problems) {
     let Some(places) = recommender.entry.param("components") else { return };
     for (index, component) in recommender.components().iter().enumerate() {
         let made = places.kind.slot(index).and_then(|slot| slot.adds);
-        let (Some(made), true) = (made, component.entry.param("attributes").is_some()) else { continue };
-        let named = component.names("attributes");
+        let (Some(made), Some(list)) = (made, component.entry.attribute_list(Whose::Items)) else { continue };
+        let at = format!("{at}.components[{index}]");
+        if let Some(condition) = Condition::of(component.entry.kind, list).filter(|_| !component.reads(list, None)) {
+            let read_where = condition.values.join(" or ");
+            let message = format!("leaves out `{}`, which {}; set it to {read_where}", made.name, made.holds);
+            problems.add(condition.under.path(&at), message);
+            continue;
+        }
+        let named = component.names(list);
         if !named.is_empty() && named.iter().all(|name| name != made.name) {
             let message = format!(
                 "name attributes without `{}`, which {}; add it, or name none to use all",
                 made.name, made.holds
             );
-            problems.add(format!("{at}.components[{index}].attributes"), message);
+            problems.add(format!("{at}.{list}"), message);
         }
     }
 }

@@ -166,10 +166,10 @@ fn possible(mut spec: RecommenderSpec, steered: bool) -> RecommenderSpec {
     if let Some(ParamValue::Recommenders(components)) = spec.params.get_mut("components") {
         // Weights that are all 0 mean nothing.
         components[0].params.retain(|name, value| name != "weight" || *value != ParamValue::Float(0.0));
-        // Hybrids of features make an attribute that whoever names attributes must name.
+        // Hybrids of features make an attribute that the component must read, and name where it names any.
         if spec.kind.starts_with("feature-") {
             for component in components.iter_mut() {
-                component.params.remove("attributes");
+                component.params.retain(|name, _| !["attributes", "item_attributes", "side"].contains(&name.as_str()));
             }
         }
         *components = components.drain(..).map(whose_heads_divide).collect();

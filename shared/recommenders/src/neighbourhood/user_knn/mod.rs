@@ -305,7 +305,7 @@ impl UserKnn {
 fn reasons(neighbours: &[(f32, u32, f32)], n: usize) -> Vec<Reason> {
     let weight: f32 = neighbours.iter().map(|(similarity, ..)| similarity).sum();
     let reason = |(_, user, part): &(f32, u32, f32)| Reason::SimilarUser { user: *user, part: part / weight };
-    neighbours.iter().take(n).map(reason).collect()
+    neighbours.iter().filter(|(.., part)| *part != 0.0).take(n).map(reason).collect()
 }
 
 impl Recommender for UserKnn {
