@@ -52,6 +52,17 @@ impl Bench {
         self.0.path().join(name)
     }
 
+    /// An installed PyTorch, as the lab records one.
+    pub(crate) fn put_pytorch(&self) {
+        let folder = self.path("home/engines/pytorch");
+        fs::create_dir_all(&folder).unwrap();
+        self.put_program("python", "#!/bin/sh\necho '{\"torch\":\"2.9.0\"}'\n");
+        let record = serde_json::json!({
+            "python": self.path("python"), "own": false, "requirements": "", "versions": {"torch": "2.9.0"}, "bytes": 0
+        });
+        fs::write(folder.join("record.json"), record.to_string()).unwrap();
+    }
+
     pub(crate) fn put_program(&self, name: &str, script: &str) {
         fs::write(self.path(name), script).unwrap();
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();

@@ -42,13 +42,7 @@ fn a_row_that_hangs_costs_no_more_than_the_limit_and_says_how_to_change_it() {
 #[test]
 fn a_worker_gives_another_framework_longer_than_the_study_gives_the_row() {
     let bench = Bench::new(&worker("tr '\\0' ' ' < /proc/$$/cmdline >> arguments; echo >> arguments", "nrmse", "0.5"));
-    let folder = bench.path("home/engines/pytorch");
-    fs::create_dir_all(&folder).unwrap();
-    bench.put_program("python", "#!/bin/sh\necho '{\"torch\":\"2.9.0\"}'\n");
-    let record = serde_json::json!({
-        "python": bench.path("python"), "own": false, "requirements": "", "versions": {"torch": "2.9.0"}, "bytes": 0
-    });
-    fs::write(folder.join("record.json"), record.to_string()).unwrap();
+    bench.put_pytorch();
     let output =
         bench.study(&["four-layer", "--engines", "burn,pytorch", "--repeats", "1", "--limit", "2000", "--json"]);
     assert!(output.status.success(), "{}", said(&output));

@@ -22,13 +22,7 @@ fn of_two_commands_that_end_at_the_same_moment_none_loses_its_rows() {
     let waits = r#"touch "here-$run"; n=0
 while [ "$(ls here-* | wc -l)" -lt 2 ] && [ "$n" -lt 1000 ]; do sleep 0.01; n=$((n + 1)); done"#;
     let bench = Bench::new(&worker(waits, "nrmse", "0.5"));
-    let folder = bench.path("home/engines/pytorch");
-    fs::create_dir_all(&folder).unwrap();
-    bench.put_program("python", "#!/bin/sh\necho '{\"torch\":\"2.9.0\"}'\n");
-    let record = serde_json::json!({
-        "python": bench.path("python"), "own": false, "requirements": "", "versions": {"torch": "2.9.0"}, "bytes": 0
-    });
-    fs::write(folder.join("record.json"), record.to_string()).unwrap();
+    bench.put_pytorch();
     let page = bench.path("home/studies/four-layer.json");
     for _ in 0..3 {
         let _ = fs::remove_file(&page);

@@ -9,8 +9,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_parallel::model::{Dense, Layer, LayerSizes as _, Sequential, StepNoise, Taped};
 use recspeed_parallel::training::{Account, Judged, Learning, Ledger, Matrix, Rank, Rule, Saved, Strategy, TrainError};
 use recspeed_parallel::{Communicator, Counters, Transport, local};
-use recspeed_plan::sharding::{ShardLevel, Traffic};
-use recspeed_plan::{Layout, Partition, Recompute, ScheduleKind};
+use recspeed_plan::sharding::{OptimizerState, ShardLevel, Traffic};
+use recspeed_plan::simulate::Link;
+use recspeed_plan::{Balance, Layout, Partition, ProcessNeeds, Recompute, ScheduleKind};
 
 pub(crate) const INPUTS: usize = 3;
 
@@ -242,6 +243,31 @@ impl Shape {
             recompute: self.recompute,
             level: self.level,
             offload: self.offload,
+        }
+    }
+
+    /// The plan of it, of layers that cost so much, with Adam; links and updates take no time.
+    pub(crate) fn plan(&self, layers: Vec<recspeed_plan::Layer>, batch: usize) -> recspeed_plan::Strategy {
+        recspeed_plan::Strategy {
+            balance: Balance::ByHand(self.strategy(layers.len()).partition.counts()),
+            layers,
+            schedule: self.schedule,
+            ranks: self.stages,
+            chunks: self.chunks,
+            batch,
+            micro_batches: self.micro_batches,
+            recompute: self.recompute,
+            replicas: self.ranks / (self.stages * self.tensor),
+            tensor: self.tensor,
+            level: self.level,
+            optimizer: OptimizerState::TwoMoments,
+            offload: self.offload,
+            link: Link::INSTANT,
+            update_us: 0.0,
+            beside: 0,
+            tables_us: 0.0,
+            memories: Vec::new(),
+            needs: ProcessNeeds::default(),
         }
     }
 

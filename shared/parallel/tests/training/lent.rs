@@ -3,9 +3,8 @@
 use recspeed_parallel::model::LayerSizes as _;
 use recspeed_parallel::training::{Account, Rule};
 use recspeed_plan::dense::{Speed, dense};
-use recspeed_plan::sharding::{OptimizerState, ShardLevel};
-use recspeed_plan::simulate::Link;
-use recspeed_plan::{Balance, Layer, Outlook, ProcessNeeds, Recompute, ScheduleKind, Tape};
+use recspeed_plan::sharding::ShardLevel;
+use recspeed_plan::{Layer, Outlook, Recompute, ScheduleKind, Tape};
 
 use crate::bench::{Course, INPUTS, Shape, bits, close};
 
@@ -81,28 +80,7 @@ fn what_ranks_hold_and_send_of_them_is_planned() {
             for recompute in RECOMPUTE {
                 let shape =
                     Shape { ranks: replicas * stages, stages, micro_batches, recompute, level, ..Shape::default() };
-                let partition = shape.strategy(layers.len()).partition;
-                let plan = recspeed_plan::Strategy {
-                    layers: layers.clone(),
-                    balance: Balance::ByHand(partition.counts()),
-                    schedule: shape.schedule,
-                    ranks: stages,
-                    chunks: 1,
-                    batch,
-                    micro_batches,
-                    recompute,
-                    replicas,
-                    tensor: 1,
-                    level,
-                    optimizer: OptimizerState::TwoMoments,
-                    offload: false,
-                    link: Link::INSTANT,
-                    update_us: 0.0,
-                    beside: 0,
-                    tables_us: 0.0,
-                    memories: Vec::new(),
-                    needs: ProcessNeeds::default(),
-                };
+                let plan = shape.plan(layers.clone(), batch);
                 let outlook = Outlook::of(&plan).unwrap();
                 for (rank, end) in shape.train(&course).iter().enumerate() {
                     let (plan, ledger) = (outlook.ranks[rank / replicas], &end.ledger);

@@ -6,7 +6,7 @@ use recspeed_parallel::training::{Account, Rule};
 use recspeed_plan::dense::{Speed, dense};
 use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
 use recspeed_plan::simulate::Link;
-use recspeed_plan::{Balance, Outlook, ProcessNeeds, Recompute, ScheduleKind};
+use recspeed_plan::{Outlook, Recompute, ScheduleKind};
 
 use crate::bench::{Course, Shape, bits, close, one_device, orders, start, train};
 
@@ -161,27 +161,7 @@ fn bytes_sent_to_replicas_are_the_plans_to_the_byte_whatever_is_computed_again()
                         parameters: parameters as u64,
                         ..dense(1, 1, Speed::of_gflops(1.0))
                     };
-                    let plan = recspeed_plan::Strategy {
-                        layers: parameters.iter().map(layer).collect(),
-                        balance: Balance::ByHand(shape.strategy(parameters.len()).partition.counts()),
-                        schedule: shape.schedule,
-                        ranks: stages,
-                        chunks: 1,
-                        batch,
-                        micro_batches,
-                        recompute,
-                        replicas,
-                        tensor: 1,
-                        level,
-                        optimizer: OptimizerState::TwoMoments,
-                        offload: false,
-                        link: Link::INSTANT,
-                        update_us: 0.0,
-                        beside: 0,
-                        tables_us: 0.0,
-                        memories: Vec::new(),
-                        needs: ProcessNeeds::default(),
-                    };
+                    let plan = shape.plan(parameters.iter().map(layer).collect(), batch);
                     let outlook = Outlook::of(&plan).unwrap();
                     let ends = shape.train(&course);
                     if stages == 1 {
