@@ -37,6 +37,16 @@ const spec = (recommender, metrics, more = {}) => ({
   ...more,
 });
 
+/** What the server answers of one run that left this curve of its loss. */
+function ofCurve(points) {
+  const method = { name: "NMF", kind: "nmf", seeds: [1], random: true, metrics: {}, fit_s: { mean: 1, values: [1] }, peak_bytes: 1 };
+  return {
+    methods: [{ ...method, runs: ["a"], settings: [], same_rows: true, same_scale: true }],
+    metrics: [], settings: [], warnings: [], left_out: [],
+    curves: [{ method: 0, run: "a", name: "loss", split: "train", points }],
+  };
+}
+
 test("errors on two scales have no best, no difference and no test, and those on one scale keep them", async () => {
   const page = await openPage(browser, lab.link);
   const likes = spec({ kind: "densenet", layers: 2, growth: 2 }, ["rmse", "auc"], { training: { epochs: 1 } });
@@ -96,18 +106,43 @@ test("the words of a curve that went up and down do not say that it fell", async
   const page = await openPage(browser, lab.link);
   const points = [9286, 20.5, 9100, 12.25, 17.36];
   const swings = points.map((value, at) => ({ step: at + 1, epoch: at + 1, value }));
-  const method = { name: "NMF", kind: "nmf", seeds: [1], random: true, metrics: {}, fit_s: { mean: 1, values: [1] }, peak_bytes: 1 };
-  const answer = {
-    methods: [{ ...method, runs: ["a"], settings: [], same_rows: true, same_scale: true }],
-    metrics: [], settings: [], warnings: [], left_out: [],
-    curves: [{ method: 0, run: "a", name: "loss", split: "train", points: swings }],
-  };
-  await page.route("**/api/comparison?*", (route) => route.fulfill({ json: answer }));
+  await page.route("**/api/comparison?*", (route) => route.fulfill({ json: ofCurve(swings) }));
   await page.goto(`${lab.base}/c/a`);
   const words = page.getByText("NMF: loss went up and down, from 9286 to 17.36, in 5 epochs");
   await words.first().waitFor({ state: "attached" });
   const said = await words.first().textContent();
   assert.match(said, /the lowest was 12\.25 at epoch 4; the highest was 9286 at epoch 1\./);
   assert.ok(!said.includes("fell"), said);
+  await page.context().close();
+});
+
+test("the legend tells how far a curve is in whole epochs", async () => {
+  const page = await openPage(browser, lab.link);
+  let points = [];
+  await page.route("**/api/comparison?*", (route) => route.fulfill({ json: ofCurve(points) }));
+  for (const [epoch, told] of [[20, "20"], [2.5, "2.5"]]) {
+    points = [{ step: 1, epoch: 1, value: 0.9 }, { step: 40, epoch, value: 0.5 }];
+    await page.goto(`${lab.base}/c/a`);
+    const axis = page.locator(".u-legend .u-series").first();
+    await axis.locator(".u-value").filter({ hasText: /\d/ }).waitFor();
+    assert.match(await axis.innerText(), /epoch/);
+    assert.equal(await axis.locator(".u-value").innerText(), told);
+  }
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("tests of a comparison that did not come are asked for again by a button", async () => {
+  const page = await openPage(browser, lab.link);
+  const runs = await finished(page, ["item-mean", "global-mean"].map((kind) => spec({ kind }, ["rmse"])));
+  let broken = true;
+  await page.route("**/api/comparison/tests?*", (route) => (broken ? route.abort() : route.continue()));
+  await page.goto(`${lab.base}/c/${runs}`);
+  const card = page.locator(id("compared-tests"));
+  await card.locator(id("tests-error")).waitFor();
+  broken = false;
+  await card.locator(id("try-again")).click();
+  await card.filter({ hasText: "user-rmse" }).waitFor();
+  assert.equal(await card.locator(id("tests-error")).count(), 0);
   await page.context().close();
 });

@@ -170,6 +170,36 @@ test("where the first question to the server fails nothing of the owner's is off
   await page.context().close();
 });
 
+test("a list that does not come says why and can be asked for again, wherever it is chosen from", async () => {
+  const page = await openPage(browser, lab.link);
+  await choose(page, "given.csv", WITHOUT_TIMES);
+  await page.locator(id("own-file-server")).click();
+  await page.locator(id("own-file")).waitFor({ state: "detached" });
+  let broken = true;
+  await page.route(/\/api\/(datasets|runs\?.*)$/, (route) => (broken ? route.abort() : route.continue()));
+  const again = async (place, error) => {
+    await place.locator(id(error)).waitFor();
+    assert.match(await place.locator(id(error)).innerText(), /The server does not answer/);
+    broken = false;
+    await place.locator(id("try-again")).click();
+    await place.locator(id(error)).waitFor({ state: "detached" });
+    broken = true;
+  };
+  for (const [path, list] of [["/data", "data-choice"], ["/", "knob-dataset"]]) {
+    await page.goto(`${lab.base}${path}`);
+    const given = page.locator(`${id(list)} option`).filter({ hasText: "given.csv" });
+    await page.locator(id("uploads-error")).waitFor();
+    assert.equal(await page.locator(`${id(list)} optgroup[label="Given to the server"]`).count(), 0, path);
+    await again(page.locator("main"), "uploads-error");
+    await given.waitFor({ state: "attached" });
+  }
+  await page.goto(`${lab.base}/c`);
+  const picker = page.locator(id("compare-picker"));
+  await again(picker, "picker-error");
+  await picker.locator(`.picker, ${id("compare-none")}`).first().waitFor({ state: "attached" });
+  await page.context().close();
+});
+
 test("one wrong field is one setting to mend, whatever was typed there before", async () => {
   const page = await openPage(browser, lab.link);
   await page.locator(id("knob-recommender")).selectOption("item-knn");

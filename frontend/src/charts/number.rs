@@ -53,6 +53,11 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
+/// A place on an axis of epochs or steps: a whole one as a count, one between two epochs in up to four digits.
+pub(crate) fn place(at: f64) -> String {
+    if at.fract() == 0.0 { count(at as u64) } else { trimmed(&value(at)).to_owned() }
+}
+
 /// So many of something, as `1 rank`, `4 ranks` and `8 micro-batches`.
 pub(crate) fn counted(n: u64, one: &str) -> String {
     let end = match n {
@@ -107,6 +112,12 @@ mod tests {
     #[test]
     fn counts_are_grouped() {
         assert_eq!([0, 999, 1000, 2_023_070].map(count), ["0", "999", "1,000", "2,023,070"]);
+    }
+
+    #[test]
+    fn epochs_and_steps_are_whole_where_they_are() {
+        assert_eq!([0.0, 20.0, 1200.0, 12_000.0].map(place), ["0", "20", "1,200", "12,000"]);
+        assert_eq!([0.5, 2.25, 0.0078, 20.000_001].map(place), ["0.5", "2.25", "0.0078", "20"]);
     }
 
     #[test]

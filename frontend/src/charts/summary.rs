@@ -2,7 +2,7 @@
 
 use recspeed_types::capital;
 
-use super::number::{counted, trimmed, value};
+use super::number::{counted, place, value};
 use super::series::{Line, Plot, XAxis};
 use crate::state::Rows;
 
@@ -53,9 +53,10 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
         ("lowest", lowest, (plot.name == "loss" || !one_way) && lowest.1 < last.1),
         ("highest", highest, !one_way && highest.1 > last.1),
     ];
-    let ends = shown.into_iter().filter(|end| end.2).map(|(which, at, _)| {
-        format!("; the {which} was {} at {} {}", value(at.1), plot.x.title(), trimmed(&format!("{:.2}", at.0)))
-    });
+    let ends = shown
+        .into_iter()
+        .filter(|end| end.2)
+        .map(|(which, at, _)| format!("; the {which} was {} at {} {}", value(at.1), plot.x.title(), place(at.0)));
     Some(format!("{subject} {way} in {length}{}.", ends.collect::<String>()))
 }
 

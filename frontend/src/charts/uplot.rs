@@ -63,9 +63,10 @@ impl Drawing {
             let reached = Rc::clone(&reached);
             move |chart: JsValue, v: JsValue, series: JsValue| {
                 // The horizontal axis is the first column: while the pointer is elsewhere it says how far the run is.
-                let place = || if series.as_f64() == Some(0.0) { reached.get() } else { newest(&chart, &series) };
-                let shown = v.as_f64().or_else(place);
-                shown.map_or_else(|| JsValue::from("–"), |v| number::value(v).into())
+                let axis = series.as_f64() == Some(0.0);
+                let end = || if axis { reached.get() } else { newest(&chart, &series) };
+                let say = if axis { number::place } else { number::value };
+                v.as_f64().or_else(end).map_or_else(|| JsValue::from("–"), |v| say(v).into())
             }
         });
         let ticks = Closure::<dyn Fn(JsValue, Array) -> Array>::new(|_: JsValue, splits: Array| {

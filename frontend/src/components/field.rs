@@ -82,9 +82,8 @@ pub(crate) fn FieldError(
         Memo::new(move |_| lab.draft.with(|draft| if draft.is_unreadable() { None } else { draft.problem_at(&path) }));
     view! {
         <p class="field-error" id=format!("{id}-error") role="status" hidden=move || error.get().is_none()>
-            <code>{shown}</code>
-            " "
-            {move || error.get()}
+            // Nothing stays in it when nothing is wrong: what describes a control is read out also where it is hidden.
+            {move || error.get().map(|error| view! { <code>{shown.clone()}</code>" "{error} })}
         </p>
     }
 }

@@ -44,11 +44,7 @@ pub(crate) fn Header(
                     data-testid="theme-switch"
                     aria-label=label
                     title=label
-                    on:click=move |_| {
-                        let next = lab.theme.get_untracked().next();
-                        lab.theme.set(next);
-                        next.apply();
-                    }
+                    on:click=move |_| lab.next_theme()
                 >
                     <Icon picture=picture/>
                 </button>

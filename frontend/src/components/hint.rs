@@ -15,7 +15,8 @@ pub(crate) fn Hint(
     #[prop(optional, into)]
     control: Option<String>,
 ) -> impl IntoView {
-    let open = RwSignal::new(false);
+    // Nothing where the pointer and the focus decide, as the style sheet says; whoever presses decides against them.
+    let open = RwSignal::new(None::<bool>);
     let label = format!("What is {word}?");
     let help = control.as_ref().map(|id| format!("{id}-help"));
     let named = match control {
@@ -23,16 +24,21 @@ pub(crate) fn Hint(
         None => view! { <span class="hint-word">{word}</span> }.into_any(),
     };
     view! {
-        <span class="hint" class:open=move || open.get() on:mouseleave=move |_| open.set(false)>
+        <span
+            class="hint"
+            class:open=move || open.get() == Some(true)
+            class:shut=move || open.get() == Some(false)
+            on:mouseleave=move |_| open.set(None)
+        >
             {named}
             <button
                 type="button"
                 class="hint-mark"
                 aria-label=label
-                aria-expanded=move || open.get().to_string()
-                on:click=move |_| open.update(|open| *open = !*open)
-                on:blur=move |_| open.set(false)
-                on:keydown=move |event| if event.key() == "Escape" { open.set(false) }
+                aria-expanded=move || (open.get() == Some(true)).to_string()
+                on:click=move |_| open.update(|open| *open = Some(*open != Some(true)))
+                on:blur=move |_| open.set(None)
+                on:keydown=move |event| if event.key() == "Escape" { open.set(Some(false)) }
             >
                 <span aria-hidden="true">"?"</span>
             </button>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::{Icon, Picture};
+use crate::state::use_lab;
 
 /// Why there is no answer, and a way to ask again.
 #[component]
@@ -22,4 +23,14 @@ pub(crate) fn Refused(
         </div>
     }
     .into_any()
+}
+
+/// The same where a data set is chosen, for the list of the files given to the server; nothing where the list is there.
+#[component]
+pub(crate) fn UploadsRefused() -> impl IntoView {
+    let lab = use_lab();
+    move || {
+        let text = lab.no_uploads.get()?;
+        Some(view! { <Refused text=text again=move |()| lab.ask_uploads() test_id="uploads-error"/> })
+    }
 }

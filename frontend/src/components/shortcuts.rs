@@ -6,7 +6,19 @@ use leptos_router::hooks::use_navigate;
 use wasm_bindgen::JsCast as _;
 
 use super::Modal;
-use crate::state::use_lab;
+use crate::state::{keep, kept, use_lab};
+
+/// Where it is kept that shortcuts of a single key do nothing.
+const KEY: &str = "recspeed-keys";
+/// A window over the page: what lies under it does not hear the keyboard.
+const WINDOW: &str = "dialog[open]";
+/// What takes single keys for itself: text to type, values to choose.
+const FIELD: &str = "input:focus, textarea:focus, select:focus, [contenteditable]:focus";
+
+/// Whether something in the page is like that.
+fn is_there(what: &str) -> bool {
+    matches!(document().query_selector(what), Ok(Some(_)))
+}
 
 /// The list of shortcuts, opened by `?`; listens on the whole page.
 #[component]
@@ -16,8 +28,13 @@ pub(crate) fn Shortcuts(
 ) -> impl IntoView {
     let lab = use_lab();
     let navigate = use_navigate();
+    // Who speaks to the machine, or whose hand trembles, sets off single keys by accident.
+    let single = RwSignal::new(kept(KEY).is_none());
     let on_lab = || window().location().pathname().is_ok_and(|path| path == "/");
     let listener = window_event_listener(keydown, move |event| {
+        if is_there(WINDOW) {
+            return;
+        }
         let command = event.ctrl_key() || event.meta_key();
         if command && event.key() == "Enter" && on_lab() {
             event.prevent_default();
@@ -34,19 +51,12 @@ pub(crate) fn Shortcuts(
             }
             return;
         }
-        let typing = document()
-            .active_element()
-            .is_some_and(|e| ["INPUT", "TEXTAREA", "SELECT"].contains(&e.tag_name().as_str()));
-        if command || event.alt_key() || typing {
+        if command || event.alt_key() || !single.get_untracked() || is_there(FIELD) {
             return;
         }
         match event.key().as_str() {
             "?" => open.set(true),
-            "t" => {
-                let next = lab.theme.get_untracked().next();
-                lab.theme.set(next);
-                next.apply();
-            }
+            "t" => lab.next_theme(),
             "l" => navigate("/", leptos_router::NavigateOptions::default()),
             "r" => navigate("/runs", leptos_router::NavigateOptions::default()),
             "c" => navigate("/c", leptos_router::NavigateOptions::default()),
@@ -69,6 +79,19 @@ pub(crate) fn Shortcuts(
             <dl class="keys" data-testid="shortcuts">
                 {rows.map(|(key, what)| view! { <div><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div> }).collect_view()}
             </dl>
+            <label class="check">
+                <input
+                    type="checkbox"
+                    data-testid="single-keys"
+                    prop:checked=move || single.get()
+                    on:change=move |event| {
+                        let on = event_target_checked(&event);
+                        single.set(on);
+                        keep(KEY, (!on).then_some("off"));
+                    }
+                />
+                "Shortcuts of a single key"
+            </label>
         </Modal>
     }
 }

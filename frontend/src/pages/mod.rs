@@ -9,6 +9,8 @@ mod run;
 mod runs;
 mod studies;
 
+use leptos::prelude::*;
+
 pub(crate) use compare::ComparePage;
 pub(crate) use data::DataPage;
 pub(crate) use lab::LabPage;
@@ -17,3 +19,8 @@ pub(crate) use plan::PlanPage;
 pub(crate) use run::RunPage;
 pub(crate) use runs::RunsPage;
 pub(crate) use studies::{StudiesPage, StudyPage};
+
+/// Names the page for the browser's tab, its history and those who listen, anew whenever the name is another.
+fn titled(name: Signal<String>) {
+    Effect::new(move |_| document().set_title(&format!("{} · Recspeed", name.get())));
+}

@@ -6,7 +6,8 @@ use leptos_router::components::A;
 /// Says so, and where to go.
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
-    Effect::new(|_| document().set_title("No page here · Recspeed"));
+    // At once and in no effect: the router keeps those of a page, but not those of what it shows where no page fits.
+    document().set_title("There is no page here · Recspeed");
     view! {
         <div class="blank">
             <h1>"There is no page here"</h1>

@@ -69,6 +69,8 @@ pub(crate) struct Lab {
     pub session: Session,
     /// Files that were given to the server.
     pub uploads: RwSignal<Vec<UploadRecord>>,
+    /// Why these are not known, where the server was asked for them in vain.
+    pub no_uploads: RwSignal<Option<String>>,
     /// Files of the reader's own that this tab holds.
     pub held: RwSignal<Vec<HeldFile>>,
     /// Whether the window for a file of the reader's own is open.
@@ -97,6 +99,7 @@ impl Lab {
             run_error: RwSignal::new(None),
             session: Session::new(),
             uploads: RwSignal::new(Vec::new()),
+            no_uploads: RwSignal::new(None),
             held: RwSignal::new(Vec::new()),
             own_file: RwSignal::new(false),
             toasts: Toasts::new(),
@@ -124,10 +127,8 @@ impl Lab {
                 if let Some(id) = example {
                     showcase::load_stored(self, id).await;
                 }
-                if role == Role::Owner
-                    && let Ok(uploads) = api::datasets().await
-                {
-                    self.uploads.set(uploads);
+                if role == Role::Owner {
+                    self.ask_uploads();
                 }
             }
             Err(error) => self.server.set(LabState::Absent(error.to_string())),
@@ -140,6 +141,26 @@ impl Lab {
             self.server.set(LabState::Asking);
             spawn_local(async move { self.ask_server().await });
         }
+    }
+
+    /// Asks the server for the files that were given to it.
+    pub(crate) fn ask_uploads(self) {
+        self.no_uploads.set(None);
+        spawn_local(async move {
+            match api::datasets().await {
+                Ok(uploads) => self.uploads.set(uploads),
+                Err(error) => {
+                    self.no_uploads.set(Some(format!("The files given to the server are not in this list. {error}")));
+                }
+            }
+        });
+    }
+
+    /// Takes the next theme, and remembers it.
+    pub(crate) fn next_theme(self) {
+        let next = self.theme.get_untracked().next();
+        self.theme.set(next);
+        next.apply();
     }
 
     /// Who looks, as far as the server has said it.

@@ -8,6 +8,7 @@ mod download;
 mod ending;
 mod files;
 mod forecast;
+mod kept;
 mod lab;
 mod live;
 mod location;
@@ -24,6 +25,7 @@ pub(crate) use clipboard::copy;
 pub(crate) use download::{curve_csv, save};
 pub(crate) use ending::Ending;
 pub(crate) use files::{HeldFile, head as file_head, hold as hold_file};
+pub(crate) use kept::{keep, kept};
 pub(crate) use lab::{Lab, LabState, Looker, comparable, has_curve, same_experiment, same_loss, use_lab};
 pub(crate) use live::{Link, ListChange, follow, link, unfollow, unwatch_list, watch_list};
 pub(crate) use location::{

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use super::{keep, kept};
+
 /// What the reader chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Theme {
@@ -19,8 +21,7 @@ const KEY: &str = "recspeed-theme";
 impl Theme {
     /// The choice of an earlier visit.
     pub(crate) fn remembered() -> Self {
-        let stored = window().local_storage().ok().flatten().and_then(|storage| storage.get_item(KEY).ok().flatten());
-        match stored.as_deref() {
+        match kept(KEY).as_deref() {
             Some("light") => Self::Light,
             Some("dark") => Self::Dark,
             _ => Self::System,
@@ -30,18 +31,13 @@ impl Theme {
     /// Makes the page look like it, and remembers it.
     pub(crate) fn apply(self) {
         let Some(root) = document().document_element() else { return };
-        let storage = window().local_storage().ok().flatten();
-        // A browser that refuses storage (private windows) still gets the theme, for this visit.
-        let _ = match self {
-            Self::System => root.remove_attribute("data-theme"),
-            Self::Light | Self::Dark => root.set_attribute("data-theme", self.as_str()),
+        let chosen = (self != Self::System).then(|| self.as_str());
+        // Refused only for a text that is no attribute's name.
+        let _ = match chosen {
+            Some(name) => root.set_attribute("data-theme", name),
+            None => root.remove_attribute("data-theme"),
         };
-        if let Some(storage) = storage {
-            let _ = match self {
-                Self::System => storage.remove_item(KEY),
-                Self::Light | Self::Dark => storage.set_item(KEY, self.as_str()),
-            };
-        }
+        keep(KEY, chosen);
     }
 
     /// The name for people and for the attribute.

@@ -11,7 +11,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use serde_json::Value;
 
-use crate::components::{CopyField, Icon, Modal, Picture, Refused};
+use crate::components::{CopyField, Icon, Modal, Picture, Refused, warned};
 use crate::state::{Reply, api, comparison_url};
 use picker::Picker;
 
@@ -56,7 +56,7 @@ pub(crate) fn ComparePage() -> impl IntoView {
         });
     };
     Effect::new(move |_| load());
-    Effect::new(|_| document().set_title("Comparison · Recspeed"));
+    super::titled("Comparison".into());
     let navigate = use_navigate();
     let go = Callback::new(move |ids: Vec<String>| {
         navigate(
@@ -115,18 +115,17 @@ fn whole(answer: &Value, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -
     let told = list(&answer["warnings"]).iter().map(text);
     let left_out =
         list(&answer["left_out"]).iter().map(|run| format!("Run {} {}.", text(&run["run"]), text(&run["why"])));
-    let warnings: Vec<AnyView> = told.chain(left_out).map(|text| view! { <li>{text}</li> }.into_any()).collect();
-    let warned = !warnings.is_empty();
     let several = list(&answer["methods"]).len() > 1;
-    let tests = if several { significance::ask(chosen) } else { RwSignal::new(Reply::Asking) };
+    let tests = RwSignal::new(Reply::Asking);
+    if several {
+        significance::ask(chosen, tests);
+    }
     view! {
         <div class="compare-parts">
-            {warned.then(|| view! {
-                <div class="message" role="note" data-testid="compare-warnings"><Icon picture=Picture::Warning/><ul>{warnings}</ul></div>
-            })}
+            {warned(told.chain(left_out).collect(), "compare-warnings")}
             {table::table(answer, chosen, go, tests)}
             {curves::card(answer)}
-            {several.then(|| significance::card(answer, tests))}
+            {several.then(|| significance::card(answer, chosen, tests))}
         </div>
     }
     .into_any()

@@ -5,6 +5,7 @@ use leptos::task::spawn_local;
 use recspeed_types::api::RunRecord;
 use recspeed_types::limits::MAX_COMPARED_RUNS;
 
+use crate::components::Refused;
 use crate::pages::runs::{headline, when};
 use crate::state::api::{self, ApiError};
 use crate::state::{Looker, comparable, use_lab};
@@ -20,28 +21,30 @@ const OWNERS: &str = "The run list belongs to the owner. A link to a comparison 
 pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> impl IntoView {
     let runs = RwSignal::new(None::<Result<Vec<RunRecord>, String>>);
     let lab = use_lab();
+    let load = move || {
+        runs.set(None);
+        spawn_local(async move {
+            let answer = api::runs(None, "", "finished", OFFERED).await;
+            let told = |error: ApiError| if error.is_forbidden() { OWNERS.to_owned() } else { error.to_string() };
+            runs.try_set(Some(answer.map(|page| page.runs).map_err(told)));
+        });
+    };
     let looker = Memo::new(move |_| lab.looker());
     Effect::new(move |_| match looker.get() {
         Looker::Asking => runs.set(None),
         Looker::Unknown(why) => runs.set(Some(Err(why))),
         // A visitor would only be refused.
         Looker::Guest => runs.set(Some(Err(OWNERS.to_owned()))),
-        Looker::Owner => spawn_local(async move {
-            let answer = api::runs(None, "", "finished", OFFERED).await;
-            let told = |error: ApiError| if error.is_forbidden() { OWNERS.to_owned() } else { error.to_string() };
-            runs.try_set(Some(answer.map(|page| page.runs).map_err(told)));
-        }),
+        Looker::Owner => load(),
     });
+    // Where nobody has said who looks, that is what is asked again; its answer then asks for the list.
+    let again = move |()| if looker.get_untracked() == Looker::Owner { load() } else { lab.ask_again() };
     let body = move || {
         match runs.get() {
         None => view! { <p class="note">"Loading the runs…"</p> }.into_any(),
-        Some(Err(text)) => view! {
-            <p class="note">{text}</p>
-            <p hidden=move || !lab.is_without_answer()>
-                <button type="button" class="button" data-testid="picker-again" on:click=move |_| lab.ask_again()>"Try again"</button>
-            </p>
-        }
-        .into_any(),
+        // To ask again would change nothing.
+        Some(Err(text)) if text == OWNERS => view! { <p class="note">{text}</p> }.into_any(),
+        Some(Err(text)) => view! { <Refused text=text again=again test_id="picker-error"/> }.into_any(),
         Some(Ok(runs)) if runs.is_empty() => view! {
             <p class="note" data-testid="compare-none">"No run has finished on this server yet. Turn a knob in the lab and press “Run on the server”, twice: then they can be compared here."</p>
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{list, text};
 use crate::charts::{count, difference};
+use crate::components::Refused;
 use crate::state::{Reply, api};
 
 /// A p-value; never more exact than it is.
@@ -32,17 +33,16 @@ fn is_shown(answer: &Value, p: f64) -> bool {
 const LEVEL: f64 = 0.95;
 
 /// Asks for the tests; they come later than the table, because they take longer.
-pub(super) fn ask(chosen: Memo<Vec<String>>) -> RwSignal<Reply> {
-    let reply = RwSignal::new(Reply::Asking);
+pub(super) fn ask(chosen: Memo<Vec<String>>, reply: RwSignal<Reply>) {
+    reply.set(Reply::Asking);
     let asked = chosen.get_untracked().join(",");
     spawn_local(async move {
         reply.try_set(Reply::of(api::comparison_tests(&asked).await));
     });
-    reply
 }
 
 /// The card.
-pub(super) fn card(answer: &Value, reply: RwSignal<Reply>) -> AnyView {
+pub(super) fn card(answer: &Value, chosen: Memo<Vec<String>>, reply: RwSignal<Reply>) -> AnyView {
     let names: Vec<String> = list(&answer["methods"]).iter().map(|method| text(&method["name"])).collect();
     let first = names.first().cloned().unwrap_or_default();
     view! {
@@ -50,7 +50,9 @@ pub(super) fn card(answer: &Value, reply: RwSignal<Reply>) -> AnyView {
             <h2 id="tests-title">"More than chance?"</h2>
             <div aria-live="polite">{move || match reply.get() {
                 Reply::Asking => view! { <p class="note">"Testing user by user…"</p> }.into_any(),
-                Reply::Failed(text) => view! { <p class="note" role="alert">{text}</p> }.into_any(),
+                Reply::Failed(text) => {
+                    view! { <Refused text=text again=move |()| ask(chosen, reply) test_id="tests-error"/> }.into_any()
+                }
                 Reply::Answer(answer) => told(&answer, &names, &first),
             }}</div>
         </section>

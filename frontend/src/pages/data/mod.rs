@@ -8,7 +8,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use recspeed_types::builtin::BUILTIN_DATASETS;
 
-use crate::components::{Refused, Select};
+use crate::components::{Refused, Select, UploadsRefused};
 use crate::form::Choice;
 use crate::state::{Reply, api, use_lab};
 
@@ -35,7 +35,7 @@ pub(crate) fn DataPage() -> impl IntoView {
         });
     };
     Effect::new(move |_| load());
-    Effect::new(|_| document().set_title("Data · Recspeed"));
+    super::titled("Data".into());
     let navigate = use_navigate();
     let options = Signal::derive(move || {
         let builtin = BUILTIN_DATASETS.iter().map(|entry| (entry.id.to_owned(), entry.title.to_owned(), "Built in"));
@@ -52,6 +52,7 @@ pub(crate) fn DataPage() -> impl IntoView {
                     <Select id="data-choice" options=options chosen=id choose=go/>
                 </label>
             </header>
+            <UploadsRefused/>
             <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
                 {move || match reply.get() {
                     Reply::Asking => view! { <p class="note pad">"Reading the data…"</p> }.into_any(),

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::drawn::{bars, columns, tails};
-use crate::charts::{bytes, count, share, value};
+use crate::charts::{bytes, capital, count, share, value};
+use crate::components::warned;
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
@@ -112,15 +113,12 @@ pub(super) fn whole(answer: &Value) -> AnyView {
     let years = [("New users by year", &years[0]), ("New items by year", &years[1])]
         .map(|(title, years)| (!years.is_empty()).then(|| bars(title, years)));
     let facts = facts(answer);
-    let warnings: Vec<AnyView> = list(&answer["warnings"])
-        .iter()
-        .map(|warning| view! { <p class="note">"Mind: " {text(warning)}</p> }.into_any())
-        .collect();
+    let warnings: Vec<String> = list(&answer["warnings"]).iter().map(|warning| capital(&text(warning)) + ".").collect();
     view! {
         <section class="card details data-report" aria-labelledby="data-title" data-testid="data-report">
             <h2 id="data-title">{text(&answer["name"])}</h2>
             <div class="tiles">{tiles}</div>
-            {warnings}
+            {warned(warnings, "data-warnings")}
             <div class="data-parts">
                 <div class="data-stack">{ratings}{spreads(report)}</div>
                 {tails(&tail(&report["user_tail"]), &tail(&report["item_tail"]))}
@@ -155,7 +153,7 @@ fn facts(answer: &Value) -> Vec<AnyView> {
     ]);
     let mut origin = vec![("SHA-256".to_owned(), text(&answer["sha256"]))];
     for (name, fact) in answer["about"].as_object().into_iter().flatten() {
-        origin.push((crate::charts::capital(name), text(fact)));
+        origin.push((capital(name), text(fact)));
     }
     let fact = |(name, text): (String, String)| {
         let long = text.len() > 24;

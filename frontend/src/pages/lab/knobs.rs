@@ -6,7 +6,7 @@ use recspeed_types::catalogue::{self, ENTRIES};
 use recspeed_types::spec::DataSource;
 
 use crate::charts::{bytes, count};
-use crate::components::{FieldError, Hint, Knob, Select};
+use crate::components::{FieldError, Hint, Knob, Select, UploadsRefused};
 use crate::form::{Choice, SpecDraft, knobs};
 use crate::state::{Lab, use_lab};
 
@@ -64,6 +64,7 @@ fn DatasetKnob() -> impl IntoView {
             />
             <p class="help">{about}</p>
             <FieldError path="dataset" id="knob-dataset"/>
+            <UploadsRefused/>
         </div>
     }
 }

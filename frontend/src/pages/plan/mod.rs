@@ -116,7 +116,7 @@ impl Studio {
 /// The plan page.
 #[component]
 pub(crate) fn PlanPage() -> impl IntoView {
-    Effect::new(|_| document().set_title("Strategy studio · Recspeed"));
+    super::titled("Strategy studio".into());
     // The router's, not the browser's, which follows a click on a link only after the page is drawn.
     let search = use_location().search;
     let Some(studio) = Studio::open(&search.get_untracked()) else {

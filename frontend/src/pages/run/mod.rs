@@ -9,9 +9,12 @@ use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 use recspeed_types::{ExperimentSpec, RunId};
 
-use crate::components::{Icon, Picture, ResultDetails, ResultPanel, SpecView, StatusBadge};
+use crate::components::{Refused, ResultDetails, ResultPanel, SpecView, StatusBadge};
 use crate::state::api::{self, ApiError};
 use crate::state::{Origin, RunState, RunView, follow, unfollow, use_lab};
+
+/// Said of an address that names no run.
+const MISSING: &str = "There is no such run";
 
 /// What the page knows about the run in its address.
 #[derive(Clone, PartialEq)]
@@ -61,20 +64,24 @@ pub(crate) fn RunPage() -> impl IntoView {
     };
     Effect::new(move |_| load(id.get()));
     on_cleanup(leave);
+    super::titled(Signal::derive(move || match found.get() {
+        Found::Here(run) => run.record.with(|record| lab.title_of_run(record)),
+        Found::Missing => MISSING.to_owned(),
+        Found::Asking | Found::Failed(_) => "Run".to_owned(),
+    }));
     view! {
         {move || match found.get() {
             Found::Asking => view! { <div class="blank" aria-busy="true"><p class="note">"Opening the run…"</p></div> }.into_any(),
             Found::Missing => view! {
                 <div class="blank" data-testid="run-missing">
-                    <h1>"There is no such run"</h1>
+                    <h1>{MISSING}</h1>
                     <p>"It may have been deleted, or the link is not whole."</p>
                     <p><A href="/" attr:class="button primary">"Open the lab"</A></p>
                 </div>
             }.into_any(),
             Found::Failed(text) => view! {
                 <div class="blank">
-                    <div class="message message-error" role="alert"><Icon picture=Picture::Warning/><p>{text}</p></div>
-                    <p><button type="button" class="button" on:click=move |_| load(id.get_untracked())>"Try again"</button></p>
+                    <Refused text=text again=move |()| load(id.get_untracked()) test_id="run-unopened"/>
                 </div>
             }.into_any(),
             Found::Here(run) => view! { <Whole run=run/> }.into_any(),
@@ -95,7 +102,6 @@ fn Whole(run: RunState) -> impl IntoView {
         let lab = use_lab();
         Memo::new(move |_| run.record.with(|record| lab.title_of_run(record)))
     };
-    Effect::new(move |_| document().set_title(&format!("{} · Recspeed", title.get())));
     let status = {
         let run = run.clone();
         Signal::derive(move || run.status())

@@ -9,7 +9,7 @@ use recspeed_types::api::RunStatus;
 use recspeed_types::encode_permalink;
 use serde_json::Value;
 
-use crate::components::{Icon, Picture, ShareButton};
+use crate::components::{Icon, Menu, Picture, ShareButton};
 use crate::state::{RunState, RunView, api, curve_csv, follow, save, use_lab};
 
 /// Fork, share, compare, retry, cancel, download.
@@ -103,16 +103,10 @@ fn Downloads(run: RunState) -> impl IntoView {
         save(&format!("{id}-curve.csv"), "text/csv", &text);
     };
     view! {
-        <details class="menu">
-            <summary class="button" data-testid="downloads">
-                <Icon picture=Picture::Download/>
-                <span>"Download"</span>
-            </summary>
-            <div class="menu-list">
-                <button type="button" data-testid="download-summary" on:click=summary>"Summary (JSON)"</button>
-                <button type="button" data-testid="download-events" on:click=events>"Events (JSON)"</button>
-                <button type="button" data-testid="download-curve" on:click=csv>"Curve (CSV)"</button>
-            </div>
-        </details>
+        <Menu title="Download" picture=Picture::Download test_id="downloads">
+            <button type="button" data-testid="download-summary" on:click=summary>"Summary (JSON)"</button>
+            <button type="button" data-testid="download-events" on:click=events>"Events (JSON)"</button>
+            <button type="button" data-testid="download-curve" on:click=csv>"Curve (CSV)"</button>
+        </Menu>
     }
 }

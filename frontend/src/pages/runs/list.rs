@@ -10,7 +10,7 @@ use recspeed_types::RunId;
 use recspeed_types::api::RunRecord;
 
 use super::row::Row;
-use crate::components::{Icon, Picture};
+use crate::components::Refused;
 use crate::state::api::{self, ApiError};
 use crate::state::{Link, ListChange, Looker, link, unwatch_list, use_lab, watch_list};
 
@@ -204,8 +204,7 @@ pub(crate) fn RunList(
                 }.into_any(),
                 (Loading::Failed(text), _) => view! {
                     <div class="blank">
-                        <div class="message message-error" role="alert"><Icon picture=Picture::Warning/><p>{text}</p></div>
-                        <p><button type="button" class="button" on:click=move |_| again()>"Try again"</button></p>
+                        <Refused text=text again=move |()| again() test_id="runs-error"/>
                     </div>
                 }.into_any(),
                 (Loading::Done, true) => view! {

@@ -19,7 +19,7 @@ pub(crate) fn RunsPage() -> impl IntoView {
     let query = use_query_map();
     let search = Memo::new(move |_| query.with(|q| q.get("q").unwrap_or_default()));
     let status = Memo::new(move |_| query.with(|q| q.get("status").unwrap_or_default()));
-    Effect::new(|_| document().set_title("Runs · Recspeed"));
+    super::titled("Runs".into());
     let navigate = use_navigate();
     let go = StoredValue::new_local(move |search: String, status: String| {
         let encode = |text: String| String::from(js_sys::encode_uri_component(&text));

@@ -38,7 +38,7 @@ pub(crate) fn StudiesPage() -> impl IntoView {
         });
     };
     load();
-    Effect::new(|_| document().set_title("Studies · Recspeed"));
+    super::titled("Studies".into());
     view! {
         <div class="runs-page studies">
             <header class="runs-head"><h1>"Studies"</h1></header>

@@ -19,6 +19,8 @@ use crate::state::{Reply, api};
 const AGAIN: Duration = Duration::from_secs(1);
 /// How soon a server that does not answer is asked again.
 const LATER: Duration = Duration::from_secs(4);
+/// Said of an address that names no study.
+const MISSING: &str = "There is no such study";
 
 /// The page of a study; its name is in the address.
 #[component]
@@ -85,11 +87,11 @@ pub(crate) fn StudyPage() -> impl IntoView {
         Memo::new(move |_| found.with(|found| found.as_ref().is_some_and(|found| found.study.damage.is_some())));
     let report = Memo::new(move |_| found.with(|found| found.as_ref().and_then(|found| found.report.clone())));
     let study = move |of: fn(&Found) -> String| found.with(|found| found.as_ref().map(of).unwrap_or_default());
-    Effect::new(move |_| {
-        if here.get() {
-            document().set_title(&format!("{} · Recspeed", study(|found| found.study.title.clone())));
-        }
-    });
+    crate::pages::titled(Signal::derive(move || match (here.get(), missing.get()) {
+        (true, _) => study(|found| found.study.title.clone()),
+        (false, true) => MISSING.to_owned(),
+        (false, false) => "Study".to_owned(),
+    }));
     // Another study may be shown by then.
     let answered = move |found: Found| {
         if name.with_untracked(|name| *name == found.study.name) {
@@ -106,7 +108,7 @@ pub(crate) fn StudyPage() -> impl IntoView {
                 Reply::Asking => view! { <p class="note pad" aria-busy="true">"Opening the study…"</p> }.into_any(),
                 Reply::Failed(_) if missing.get() => view! {
                     <div class="blank" data-testid="study-missing">
-                        <h1>"There is no such study"</h1>
+                        <h1>{MISSING}</h1>
                         <p><A href="/studies" attr:class="button primary">"Show the studies"</A></p>
                     </div>
                 }.into_any(),
