@@ -155,6 +155,12 @@ fn put_and_left_out(whole: &StudyReport, report: &StudyReport) -> (Vec<String>, 
     (put, left_out)
 }
 
+/// The report of this study that the page shows, below the lab's folder.
+pub(super) fn last(named: Option<&Path>, study: &str) -> Option<StudyReport> {
+    let root = named.map(Path::to_owned).or_else(home::usual_place)?;
+    read(&home::studies(&root).join(format!("{study}.json")))
+}
+
 /// A report; one that cannot be read is none.
 fn read(path: &Path) -> Option<StudyReport> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
