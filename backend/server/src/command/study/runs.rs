@@ -134,7 +134,8 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
     let mut forecast = Forecast::of(gathered.iter().map(|row| row.left(repeats, last.as_ref())));
     if let Some(words) = forecast.words() {
         output::complain(&format!(
-            "recspeed: {words}, as far as earlier runs tell; stopped at any time, the same command goes on behind what is kept."
+            "recspeed: {words}, as far as earlier runs tell; stopped at any time, the same command goes on behind what \
+             is kept."
         ));
     }
     let mut stopped = false;
