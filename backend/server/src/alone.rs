@@ -1,6 +1,6 @@
 //! One at a time: a lock that is a file, there only as long as somebody holds it. By it one process at a time measures
 //! the same study below a lab's folder, and one after the other reads a study's report, puts rows into it and writes
-//! it.
+//! it, or a section into a document.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -21,6 +21,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Alone {
     path: PathBuf,
+    /// Whether its folder goes with it where nothing else is in that.
+    takes_folder: bool,
     /// The lock lives as long as the file is open: one that is killed leaves none behind.
     _file: File,
 }
@@ -83,6 +85,12 @@ impl Alone {
             thread::sleep(TICK);
         }
     }
+
+    /// The same in a folder that is not the lab's: it stays, also where it is empty.
+    pub(crate) fn keeping_folder(mut self) -> Self {
+        self.takes_folder = false;
+        self
+    }
 }
 
 fn attempt(path: &Path) -> Attempt {
@@ -112,14 +120,14 @@ fn attempt(path: &Path) -> Attempt {
     }
     // Nobody but a message needs the number.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    Attempt::Ours(Alone { path: path.to_owned(), _file: file })
+    Attempt::Ours(Alone { path: path.to_owned(), takes_folder: true, _file: file })
 }
 
 impl Drop for Alone {
     fn drop(&mut self) {
         // The name goes before the lock does: who has opened the file by then finds that it is there no longer.
         let _ = fs::remove_file(&self.path);
-        if let Some(folder) = self.path.parent() {
+        if let Some(folder) = self.path.parent().filter(|_| self.takes_folder) {
             // It goes only where nothing was kept in it.
             let _ = fs::remove_dir(folder);
         }
@@ -170,6 +178,16 @@ mod tests {
         let next = Alone::take(&path).expect("nobody holds it").expect("a lock");
         assert_eq!(fs::read_to_string(&path).expect("a file"), format!("{}\n", std::process::id()));
         drop(next);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_the_labs_stays_also_where_it_is_empty() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("somebody's");
+        fs::create_dir(&folder).expect("a folder");
+        let path = folder.join(".studies.md.lock");
+        drop(Alone::wait(&path, PATIENCE).expect("free").expect("a lock").keeping_folder());
+        assert!(folder.is_dir() && !path.exists(), "the lock alone is gone");
     }
 
     #[test]

@@ -50,12 +50,12 @@ fn may_be_replaced(opened: io::Result<fs::File>) -> io::Result<()> {
 }
 
 /// A device or a pipe: a file would take its place for everybody.
-fn is_stream(path: &Path) -> bool {
+pub(crate) fn is_stream(path: &Path) -> bool {
     path.exists() && !path.is_file() && !path.is_dir()
 }
 
 /// The file itself: a rename would take the place of the link.
-fn behind_links(path: &Path) -> Cow<'_, Path> {
+pub(crate) fn behind_links(path: &Path) -> Cow<'_, Path> {
     fs::canonicalize(path).map_or(Cow::Borrowed(path), Cow::Owned)
 }
 

@@ -54,11 +54,17 @@ impl Bench {
 
     /// An installed PyTorch, as the lab records one.
     pub(crate) fn put_pytorch(&self) {
-        let folder = self.path("home/engines/pytorch");
+        self.put_engine("pytorch", ("torch", "2.9.0"));
+    }
+
+    /// An installed engine that is made of this package, as the lab records one.
+    pub(crate) fn put_engine(&self, name: &str, (package, version): (&str, &str)) {
+        let folder = self.path("home/engines").join(name);
         fs::create_dir_all(&folder).unwrap();
-        self.put_program("python", "#!/bin/sh\necho '{\"torch\":\"2.9.0\"}'\n");
+        let (python, versions) = (format!("{name}-python"), serde_json::json!({ package: version }));
+        self.put_program(&python, &format!("#!/bin/sh\necho '{versions}'\n"));
         let record = serde_json::json!({
-            "python": self.path("python"), "own": false, "requirements": "", "versions": {"torch": "2.9.0"}, "bytes": 0
+            "python": self.path(&python), "own": false, "requirements": "", "versions": versions, "bytes": 0
         });
         fs::write(folder.join("record.json"), record.to_string()).unwrap();
     }

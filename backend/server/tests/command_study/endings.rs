@@ -6,7 +6,7 @@ use std::time::Instant;
 use recspeed_types::memory::KILLED;
 use recspeed_types::study::{StudyCell, StudyReport};
 
-use crate::bench::{Bench, PATIENCE, said, told, worker};
+use crate::bench::{Bench, PATIENCE, read, said, told, worker};
 
 /// Why the first row of the first table failed.
 fn why(report: &StudyReport) -> String {
@@ -69,6 +69,54 @@ fn a_row_whose_process_was_killed_says_what_is_known_and_what_needs_less_in_its_
     let bench = Bench::new(&worker("echo boom >&2; exit 3", "nrmse", "0.5"));
     let cause = why(&told(&bench.study(&["four-layer", "--engines", "burn", "--repeats", "1", "--json"])));
     assert!(cause.contains("boom") && !cause.contains("In this study"), "{cause}");
+}
+
+/// Of a worker, what makes it end as the engine that it is told to start would have it end; a run of Burn ends well.
+const BY_ENGINE: &str = r#"spec=$(cat)
+case "$spec" in
+*'"kind":"pytorch"'*)
+  words='"code":"out-of-memory","cause":"The engine pytorch got no more memory.","detail":""'
+  printf '{"run":"%s","seq":0,"at_us":0,"kind":"failed",%s}\n' "$run" "$words"
+  exit 3;;
+*'"kind":"tensorflow"'*) kill -SEGV $$;;
+*'"kind":"pyvelox"'*) exec sleep 600;;
+esac
+"#;
+
+#[test]
+fn a_study_goes_on_with_the_others_whatever_becomes_of_an_engine_and_each_row_says_what_that_was() {
+    let bench = Bench::new(&worker("", "nrmse", "0.5").replace("cat > /dev/null\n", BY_ENGINE));
+    bench.put_pytorch();
+    // Not of the pinned version, which may be why it crashes.
+    bench.put_engine("tensorflow", ("tensorflow", "0.1"));
+    bench.put_engine("pyvelox", ("pyvelox", "0.2.0"));
+    fs::create_dir_all(bench.path("home/engines/deepspeed")).unwrap();
+    let engines = "pytorch,tensorflow,pyvelox,deepspeed,torchgpipe,burn";
+    let output = bench.study(&["four-layer", "--engines", engines, "--repeats", "1", "--limit", "5", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let report = told(&output);
+    let rows = &report.tables[0].rows;
+    let says = |row: usize| match &rows[row].cells[0] {
+        StudyCell::Failed { cause } => cause.clone(),
+        StudyCell::Missing(missing) => format!("{}: {}", missing.show(), missing.install),
+        other => panic!("{row}: {other:?}"),
+    };
+    for (row, words) in [
+        (0, "The engine pytorch got no more memory. In this study: fewer rows"),
+        (1, "with tensorflow 0.1 instead of the pinned "),
+        (1, "killed by signal 11"),
+        (2, "said nothing for 5 s, its limit, and was ended; `--limit 10` gives it longer"),
+        (3, "half installed: recspeed engines install deepspeed"),
+        (4, "not installed: recspeed engines install torchgpipe"),
+    ] {
+        assert!(says(row).contains(words), "{words}: {}", says(row));
+    }
+    assert_eq!(rows[5].cells[0].value(), Some(0.5), "the last of them is measured all the same");
+    let page = read(&bench.path("home/studies/four-layer.json"));
+    for row in rows {
+        let shown = page.tables[0].rows.iter().find(|shown| shown.name == row.name);
+        assert_eq!(shown.map(|shown| &shown.cells), Some(&row.cells), "the page says the same");
+    }
 }
 
 #[test]

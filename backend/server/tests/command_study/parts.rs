@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
 use recspeed_types::study::{StudyCell, StudyReport, remedies};
 
 use crate::bench::{Bench, read, said, told, worker};
+use crate::stopped::counts;
 
 /// The seconds of a row of the page's report; nothing where it has none.
 fn seconds(report: &StudyReport, row: &str) -> Option<f64> {
@@ -82,4 +84,89 @@ fn engines_of_pipelines_and_sharding_are_named_as_those_of_the_four_layer_networ
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         assert!(said(&output).contains(words), "{}", said(&output));
     }
+}
+
+/// Seconds of a container in the table whose title begins so; nothing where the table or the number is not there.
+fn of_table(report: &StudyReport, title: &str, row: &str) -> Option<f64> {
+    let table = report.tables.iter().find(|table| table.title.starts_with(title))?;
+    table.rows.iter().find(|other| other.name == row)?.cells[0].value()
+}
+
+const PLAIN: &str = "Plain columns (Rust vectors)";
+const ARROW: &str = "Arrow arrays (Rust)";
+
+#[test]
+fn containers_and_sizes_that_a_part_leaves_out_are_named_on_the_page_in_the_terminal_and_in_the_document() {
+    let bench = Bench::new(&counts());
+    let study = |rows: &str, containers: &str| {
+        let arguments = ["retrieval", "--repeats", "1", "--rows", rows, "--containers", containers];
+        let files = ["--document", "studies.md", "--out", "out.json"];
+        let output = bench.study(&[&arguments[..], &files].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let page = || read(&bench.path("home/studies/retrieval.json"));
+    let others = "burn,torch,torch-matrix,tensorflow,tensorflow-matrix,pyvelox,pyvelox-list";
+    let command = "recspeed study retrieval";
+    let text = study("10000", "plain");
+    let due = [
+        format!("{command} --rows 10000 --containers arrow,{others} --repeats 1"),
+        format!("{command} --rows 100000 --repeats 1"),
+        "make studies-tab".to_owned(),
+    ];
+    let mut named = commands(&page());
+    named.sort_by_key(|named| due.iter().position(|due| due == named));
+    assert_eq!(named, due);
+    let document = fs::read_to_string(bench.path("studies.md")).unwrap();
+    for words in ["not measured yet", due[0].as_str(), due[1].as_str(), "Measured here: 100,000 rows"] {
+        assert!(text.contains(words) && document.contains(words), "{words} in {text} and in {document}");
+    }
+    let own = read(&bench.path("out.json"));
+    assert_eq!(own.tables[0].rows.len(), 1, "a program reads what was measured");
+    assert!(own.tables.iter().all(|table| !table.title.contains("100,000")), "{own:?}");
+
+    // Of the other size, of the same data: the rows of both stand in one report, and what each of them holds.
+    study("100000", "plain,arrow");
+    let (ten, hundred) = ("Measured here: 10,000 rows", "Measured here: 100,000 rows");
+    let has = |title: &str, row: &str| of_table(&page(), title, row).is_some();
+    assert!(has(ten, PLAIN) && !has(ten, ARROW) && has(hundred, PLAIN) && has(hundred, ARROW), "{:?}", page());
+    let holds = "What the containers of";
+    assert!(has(&format!("{holds} 10,000 rows"), PLAIN) && has(&format!("{holds} 100,000 rows"), ARROW));
+    assert!(commands(&page()).contains(&format!("{command} --rows 100000 --containers {others} --repeats 1")));
+
+    // The same is due of both: one command.
+    study("10000", "arrow");
+    let mut named = commands(&page());
+    named.sort();
+    assert_eq!(named, ["make studies-tab".to_owned(), format!("{command} --containers {others} --repeats 1")]);
+}
+
+#[test]
+fn a_section_of_what_was_measured_alone_names_nothing_else() {
+    let bench = Bench::new(&counts());
+    let section = ["--document", "studies.md", "--section", "plain alone"];
+    let output = bench.study(&[&["retrieval", "--containers", "plain", "--repeats", "1"][..], &section].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let document = fs::read_to_string(bench.path("studies.md")).unwrap();
+    assert!(document.contains(PLAIN) && !document.contains("not measured yet"), "{document}");
+}
+
+#[test]
+fn a_part_that_goes_on_leaves_no_row_that_says_it_was_stopped() {
+    let bench = Bench::new(&counts());
+    let study = ["retrieval", "--rows", "10000,100000", "--containers", "plain,arrow", "--json"];
+    let page = || read(&bench.path("home/studies/retrieval.json"));
+    let stopped = || {
+        let is = |cell: &StudyCell| matches!(cell, StudyCell::Missing(missing) if missing.why.contains("stopped"));
+        page().tables.iter().flat_map(|table| &table.rows).filter(|row| is(&row.cells[0])).count()
+    };
+    let output = bench.stopped(1, Signal::SIGTERM, &study);
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    let holds = "What the containers of 10,000 rows";
+    assert!(stopped() > 0 && of_table(&page(), holds, PLAIN).is_some(), "{:?}", page());
+    let output = bench.study(&study);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(stopped(), 0, "{:?}", page());
+    assert!(page().partial.is_none() && page().tables.iter().all(|table| !table.title.starts_with(holds)));
+    assert!(of_table(&page(), "Measured here: 100,000 rows", ARROW).is_some());
 }

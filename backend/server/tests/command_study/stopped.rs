@@ -41,7 +41,7 @@ impl Bench {
     }
 
     /// A study that gets the signal while it makes the run behind so many, as they are counted since the bench is there.
-    fn stopped(&self, after: u32, signal: Signal, arguments: &[&str]) -> Output {
+    pub(crate) fn stopped(&self, after: u32, signal: Signal, arguments: &[&str]) -> Output {
         fs::write(self.path("stop-at"), after.to_string()).unwrap();
         let _ = fs::remove_file(self.path("waits"));
         let study = self.command(arguments).spawn().unwrap();

@@ -1,15 +1,24 @@
-//! A section of a Markdown file that a study writes; everything else in the file is left as it is.
+//! A section of a Markdown file that a study writes; everything else in the file is left as it is, also what others write at
+//! the same moment.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::StudyError;
 use super::render::PARTIAL;
+use crate::alone::{self, Alone};
 use crate::whole_file;
 
 /// Replaces the section, or adds it at the end; makes the file where there is none. A `partial` report takes no whole one's place: then
-/// it returns `false`.
+/// it returns `false`. Of those who come at once, each reads what the one before it has written.
+///
+/// # Errors
+/// What the system says of the file, who holds its lock for too long, or that the section does not end: then the file is as it was.
 pub(super) fn put(path: &Path, section: &str, text: &str, partial: bool) -> Result<bool, StudyError> {
     let failed = |action, why: String| StudyError::Document { action, path: path.to_owned(), why };
+    // A section that another process writes between our reading and our writing would be gone.
+    let _alone = held(path).map_err(|error| failed("change", error.to_string()))?;
     let before = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -39,6 +48,25 @@ pub(super) fn check(path: &Path, section: &str) -> Result<(), StudyError> {
     replaced(&before, section, "").ok_or_else(|| failed("change", unending(section)))?;
     let opened = std::fs::OpenOptions::new().write(true).open(path);
     opened.and_then(|_| whole_file::try_write(path)).map_err(|error| failed("write", error.to_string()))
+}
+
+/// The document for this process alone; `None` where nobody can have it so.
+fn held(path: &Path) -> io::Result<Option<Alone>> {
+    let Some(lock) = lock_of(path) else { return Ok(None) };
+    Ok(Alone::wait(&lock, alone::PATIENCE)?.map(Alone::keeping_folder))
+}
+
+/// Beside the file itself, whichever link somebody has named: whatever lab writes into it finds the same lock. `None` of a
+/// device or a pipe, beside which nothing of ours may lie.
+fn lock_of(path: &Path) -> Option<PathBuf> {
+    if whole_file::is_stream(path) {
+        return None;
+    }
+    let path = whole_file::behind_links(path);
+    let mut name = OsString::from(".");
+    name.push(path.file_name()?);
+    name.push(".lock");
+    Some(path.with_file_name(name))
 }
 
 fn unending(section: &str) -> String {
@@ -95,6 +123,35 @@ mod tests {
         reader.read_to_string(&mut read).expect("readable");
         assert_eq!(read, "what others wrote\n");
         assert!(std::fs::read_to_string(&path).expect("readable").contains("first"));
+    }
+
+    #[test]
+    fn of_studies_that_write_at_once_none_loses_its_section() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("studies.md");
+        std::fs::write(&path, "what others wrote\n").expect("written");
+        // One of them names the document by a link.
+        let link = folder.path().join("link.md");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let path = if writer == 0 { &link } else { &path };
+                scope.spawn(move || {
+                    for section in 0..10 {
+                        let name = format!("{writer}-{section}");
+                        assert!(put(path, &name, &format!("text of {name}"), false).expect("a document"));
+                    }
+                });
+            }
+        });
+        let text = std::fs::read_to_string(&path).expect("readable");
+        assert!(text.starts_with("what others wrote\n"), "{text}");
+        for (writer, section) in (0..4).flat_map(|writer| (0..10).map(move |section| (writer, section))) {
+            let name = format!("{writer}-{section}");
+            assert!(text.contains(&format!("text of {name}\n")), "{name} is gone: {text}");
+        }
+        let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(left, 2, "document and link: no lock is left behind");
     }
 
     #[test]

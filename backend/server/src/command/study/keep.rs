@@ -73,7 +73,7 @@ pub(super) fn keep(
     std::fs::create_dir_all(&folder)?;
     let page = folder.join(format!("{}.json", report.study));
     let with_rest = |report: &StudyReport| rest.map_or_else(|| report.clone(), |rest| rest.beside(report));
-    let last = read(&page).map(|last| with_rest(&last));
+    let last = read(&page).map(|last| with_rest(&without_those_left_behind(last, report, rest)));
     let (file, report, shown) = match shown(last.as_ref(), report, extent) {
         Ok(Cow::Borrowed(report)) => (page, Cow::Owned(with_rest(report)), Shown::Whole),
         Ok(whole) => {
@@ -84,6 +84,18 @@ pub(super) fn keep(
     };
     let earlier = put(&file, &report)?;
     Ok(Some(Kept { file, shown, earlier }))
+}
+
+/// The last report; where this one goes on behind it, without tables that the study has no more, as those of the size that
+/// it had come to when it was stopped: their rows would say for ever that it was.
+fn without_those_left_behind(mut last: StudyReport, report: &StudyReport, rest: Option<&Rest>) -> StudyReport {
+    if let Some(rest) = rest
+        && last.partial.is_some()
+        && last.command == report.command
+    {
+        last.tables.retain(|table| table.whose != Whose::Measured || rest.has(table));
+    }
+    last
 }
 
 /// What the page is to show behind the last report; otherwise why it goes on showing that.
@@ -141,6 +153,12 @@ fn put_and_left_out(whole: &StudyReport, report: &StudyReport) -> (Vec<String>, 
     }
     put.retain(|name| !left_out.contains(name));
     (put, left_out)
+}
+
+/// The report of this study that the page shows, below the lab's folder.
+pub(super) fn last(named: Option<&Path>, study: &str) -> Option<StudyReport> {
+    let root = named.map(Path::to_owned).or_else(home::usual_place)?;
+    read(&home::studies(&root).join(format!("{study}.json")))
 }
 
 /// A report; one that cannot be read is none.

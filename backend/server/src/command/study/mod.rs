@@ -7,6 +7,7 @@ mod child;
 mod devices;
 mod differences;
 mod document;
+mod forecast;
 mod four_layer;
 mod guard;
 mod identity;

@@ -1,6 +1,6 @@
-//! The rows that a part of a study leaves out. In the last report, which the page shows, they stand as not measured
-//! yet, with the command that measures them: so reports of parts have the same tables, and are put together whichever
-//! of them comes first.
+//! The rows that a part of a study leaves out. In the last report, which the page shows, in the terminal and in the
+//! study's own section of a document they stand as not measured yet, with the command that measures them: so reports of
+//! parts have the same tables, and are put together whichever of them comes first.
 
 use recspeed_types::study::{Missing, StudyCell, StudyReport, StudyRow, StudyTable, Whose};
 
@@ -9,20 +9,35 @@ use super::row::Measured;
 /// Why a row has no number that no command has asked for so far.
 const NOT_YET: &str = "not measured yet";
 
-/// The command that measures the rows of these names.
-type Command = Box<dyn Fn(&[&str]) -> String>;
+/// A row that is not measured yet, by the title of its table and its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due<'a> {
+    pub(super) table: &'a str,
+    pub(super) row: &'a str,
+}
+
+/// The command that stands in the table of this title, where these rows of the study are due.
+type Command = Box<dyn Fn(&str, &[Due<'_>]) -> String>;
 
 /// All rows of a study, of which a part measures some.
 pub(super) struct Rest {
     /// The study's report before anything is measured.
     nothing: StudyReport,
-    /// Is asked with names in the order of the study.
+    /// Is asked with rows in the order of the study.
     command: Command,
 }
 
 impl Rest {
-    /// Of a study whose report is `nothing` as long as each of its rows is [`not_yet`] measured.
-    pub(super) fn new(mut nothing: StudyReport, command: impl Fn(&[&str]) -> String + 'static) -> Self {
+    /// Of a study whose report is `nothing` as long as each of its rows is [`not_yet`] measured, and of which one
+    /// `command` measures the rows of these names.
+    pub(super) fn new(nothing: StudyReport, command: impl Fn(&[&str]) -> String + 'static) -> Self {
+        Self::by_table(nothing, move |_: &str, due: &[Due<'_>]| {
+            command(&due.iter().map(|due| due.row).collect::<Vec<_>>())
+        })
+    }
+
+    /// The same where the rows of each table may have a `command` of their own.
+    pub(super) fn by_table(mut nothing: StudyReport, command: impl Fn(&str, &[Due<'_>]) -> String + 'static) -> Self {
         // What the paper printed stands in each report, behind what was measured.
         nothing.tables.retain(|table| table.whose == Whose::Measured);
         Self { nothing, command: Box::new(command) }
@@ -45,7 +60,13 @@ impl Rest {
         whole
     }
 
-    /// Whether the report is of the same study, with the same settings of the rows that both have.
+    /// Whether it is a table of the study.
+    pub(super) fn has(&self, table: &StudyTable) -> bool {
+        self.nothing.tables.iter().any(|other| is_same(other, table))
+    }
+
+    /// Whether the report is of the same study, with the same settings of the rows that both have, and of the same
+    /// conditions where the study knows them before it measures.
     fn fits(&self, report: &StudyReport) -> bool {
         let same_settings = report.specs.iter().all(|spec| {
             let other = self.nothing.specs.iter().find(|other| other.name == spec.name);
@@ -55,22 +76,29 @@ impl Rest {
             let other = self.nothing.tables.iter().find(|other| is_same(other, table));
             other.is_none_or(|other| other.columns == table.columns)
         });
-        report.study == self.nothing.study && same_settings && same_columns
+        let conditions = &self.nothing.conditions;
+        let same_conditions = conditions.is_empty() || *conditions == report.conditions;
+        report.study == self.nothing.study && same_settings && same_columns && same_conditions
     }
 
-    /// Rows that are not measured yet say by which command all of them are: by the one that an earlier part has named,
-    /// others would be measured again.
+    /// Rows that are not measured yet say by which command they are, and no others: by the one that an earlier part has
+    /// named, others would be measured again.
     fn name_the_command(&self, report: &mut StudyReport) {
-        let rows = report.tables.iter().flat_map(|table| &table.rows);
-        let names: Vec<&str> = rows.filter(|row| is_not_yet(row)).map(|row| row.name.as_str()).collect();
-        if names.is_empty() {
+        let mut due: Vec<Due<'_>> = Vec::new();
+        for table in &report.tables {
+            let rows = table.rows.iter().filter(|row| is_not_yet(row));
+            due.extend(rows.map(|row| Due { table: &table.title, row: &row.name }));
+        }
+        if due.is_empty() {
             return;
         }
-        let command = (self.command)(&names);
-        for row in report.tables.iter_mut().flat_map(|table| &mut table.rows).filter(|row| is_not_yet(row)) {
-            for cell in &mut row.cells {
-                if let StudyCell::Missing(missing) = cell {
-                    missing.install.clone_from(&command);
+        let commands: Vec<String> = report.tables.iter().map(|table| (self.command)(&table.title, &due)).collect();
+        for (table, command) in report.tables.iter_mut().zip(commands) {
+            for row in table.rows.iter_mut().filter(|row| is_not_yet(row)) {
+                for cell in &mut row.cells {
+                    if let StudyCell::Missing(missing) = cell {
+                        missing.install.clone_from(&command);
+                    }
                 }
             }
         }
@@ -79,7 +107,12 @@ impl Rest {
 
 /// What came of a row that nobody has asked for so far.
 pub(super) fn not_yet() -> Measured {
-    Measured::Missing(Missing { install: String::new(), why: NOT_YET.to_owned() })
+    Measured::Missing(not_measured_yet())
+}
+
+/// Why such a row has no number; the command comes later, when it is known what else is due.
+pub(super) fn not_measured_yet() -> Missing {
+    Missing { install: String::new(), why: NOT_YET.to_owned() }
 }
 
 fn is_not_yet(row: &StudyRow) -> bool {
@@ -202,5 +235,36 @@ mod tests {
         assert!(stays(|own| own.specs[0].seed = 7));
         assert!(stays(|own| "mixed".clone_into(&mut own.study)));
         assert!(stays(|own| own.tables[0].columns.clear()));
+    }
+
+    #[test]
+    fn a_report_of_other_conditions_than_the_study_knows_of_is_left_as_it_is() {
+        let mut nothing = report([&[("a", None), ("b", None)], &[]]);
+        nothing.conditions = vec!["first rows of these".to_owned()];
+        let rest = Rest::new(nothing, |names| format!("measure {}", names.join(" ")));
+        let mut own = report([&[("a", Some(1.0))], &[]]);
+        for (conditions, stays) in [("first rows of those", true), ("first rows of these", false)] {
+            own.conditions = vec![conditions.to_owned()];
+            assert_eq!(rest.beside(&own) == own, stays, "{conditions}");
+        }
+    }
+
+    #[test]
+    fn rows_of_each_table_may_name_a_command_of_their_own() {
+        let nothing = report([&[("a", None), ("b", None)], &[("a", None)]]);
+        let rest = Rest::by_table(nothing, |table: &str, due: &[Due<'_>]| {
+            let own = due.iter().filter(|due| due.table == table).map(|due| due.row);
+            format!("measure {table} {}", own.collect::<Vec<_>>().join(" "))
+        });
+        let whole = rest.beside(&report([&[("a", Some(1.0))], &[]]));
+        assert_eq!(
+            shown(&whole),
+            [
+                "processor a 1",
+                "processor b not measured yet: measure processor b",
+                "GPU a not measured yet: measure GPU a"
+            ]
+        );
+        assert!(whole.tables.iter().filter(|table| table.whose == Whose::Measured).all(|table| rest.has(table)));
     }
 }

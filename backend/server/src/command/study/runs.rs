@@ -10,10 +10,13 @@ use recspeed_types::{ExperimentSpec, FailureCode};
 use serde::{Deserialize, Serialize};
 
 use super::super::failure::CommandError;
+use super::super::output;
 use super::super::run::{Interrupts, Ran, Screen, WorkerError, WorkerOptions, find_worker, run_with_ledger};
 use super::child::Answer;
 use super::devices::Place;
-use super::identity::Identity;
+use super::forecast::{self, Forecast};
+use super::identity::{self, Identity};
+use super::keep;
 use super::log::{Log, numbered};
 use super::memory::with_remedy;
 use super::row::{Measured, Row};
@@ -126,9 +129,19 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
     let order = order(&gathered, repeats);
     let kept: usize = gathered.iter().map(|row| row.runs.len()).sum();
     let mut steps = Steps::of(order.len(), kept);
+    // Of another machine it tells nothing.
+    let last = keep::last(args.home.as_deref(), course.study).filter(|last| last.machine.id == identity::machine());
+    let mut forecast = Forecast::of(gathered.iter().map(|row| row.left(repeats, last.as_ref())));
+    if let Some(words) = forecast.words() {
+        output::complain(&format!(
+            "recspeed: {words}, as far as earlier runs tell; stopped at any time, the same command goes on behind what \
+             is kept."
+        ));
+    }
     let mut stopped = false;
     'turns: for repeat in 1..=repeats {
-        for row in gathered.iter_mut().filter(|row| row.goes_on() && row.runs.len() < repeat as usize) {
+        let due = |row: &Gathered| row.goes_on() && row.runs.len() < repeat as usize;
+        for (place, row) in gathered.iter_mut().enumerate().filter(|(_, row)| due(row)) {
             let title = format!("{}, {repeat} of {repeats}", row.planned.name);
             let kind = row.planned.spec.engine.kind;
             let options = WorkerOptions { silence: Some(args.silence_of(&row.planned.spec)), ..options.clone() };
@@ -139,7 +152,9 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
                     let run = Run { summary: *summary, ranks };
                     row.take(run.clone());
                     log.add(&row.key, &turn(repeat), run);
-                    steps.one(&format!("{title}: {seconds:.3} s"));
+                    forecast.ran(place, seconds);
+                    let left = forecast.words().map_or_else(String::new, |words| format!("; {words}"));
+                    steps.one(&format!("{title}: {seconds:.3} s{left}"));
                     continue;
                 }
                 Ok((Ran::Interrupted, _)) => {
@@ -158,6 +173,7 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
                 Err(error) => return Err(error),
             };
             let cause = pins::failed(course.engines, kind, cause);
+            forecast.given_up(place);
             steps.fewer(repeats - repeat);
             steps.one(&format!("{title}: failed: {cause}"));
             row.failed = Some(cause);
@@ -260,6 +276,13 @@ impl Gathered {
     fn take(&mut self, run: Run) {
         self.runs.push(run.summary);
         self.ranks = run.ranks;
+    }
+
+    /// How many runs are left of it, and the seconds of one: those of its own, or else what the last report foretells.
+    fn left(&self, repeats: u32, last: Option<&StudyReport>) -> (u32, Option<f64>) {
+        let runs = if self.goes_on() { repeats.saturating_sub(self.runs.len() as u32) } else { 0 };
+        let own = self.runs.last().map(|run| run.timing.fit_s);
+        (runs, own.or_else(|| forecast::seconds(last?, &self.planned.name, &self.planned.spec)))
     }
 
     fn goes_on(&self) -> bool {

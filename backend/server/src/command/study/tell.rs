@@ -1,5 +1,6 @@
 //! What becomes of a report: it is kept for the page, written into files and printed. Where one of these fails, the others do not.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
@@ -59,9 +60,15 @@ pub(super) fn tell(args: &StudyArgs, ended: &Ended, extent: Extent) -> io::Resul
             Err(source) => told.unwritten.push(CommandError::WriteFile { path: path.clone(), source }),
         }
     }
+    // Programs read what was measured; people also what was not yet, and by which command it is. A section of its own has
+    // nothing but what was measured for it.
+    let read = match (&ended.rest, &args.section) {
+        (Some(rest), None) => Cow::Owned(rest.beside(report)),
+        _ => Cow::Borrowed(report),
+    };
     if let Some(path) = &args.document {
         let text = match &args.section {
-            None => render::markdown(report),
+            None => render::markdown(&read),
             Some(name) => render::markdown(&part(report, name)),
         };
         match document::put(path, &section_of(args, &report.study), &text, report.partial.is_some()) {
@@ -73,7 +80,7 @@ pub(super) fn tell(args: &StudyArgs, ended: &Ended, extent: Extent) -> io::Resul
             Err(error) => told.unwritten.push(error.into()),
         }
     }
-    let text = if args.json { json } else { render::terminal(report) };
+    let text = if args.json { json } else { render::terminal(&read) };
     told.unprinted = output::say(&output::printable(&text)).err();
     Ok(told)
 }

@@ -44,9 +44,8 @@ impl Columns {
             total
         };
         let sums = (0..rows).map(row).collect();
-        let mut csv = Counted(0);
-        write_csv(&mut csv, &data.subset(&(0..rows as u32).collect::<Vec<_>>()))?;
-        Ok(Self { folder, rows: rows as u64, csv_bytes: csv.0, pandas_bytes: pandas_bytes(data, rows), sums })
+        let (csv_bytes, pandas_bytes) = elsewhere(data, rows)?;
+        Ok(Self { folder, rows: rows as u64, csv_bytes, pandas_bytes, sums })
     }
 
     /// Where the files lie.
@@ -63,6 +62,14 @@ impl Columns {
         let as_written = read.single_sum == sum(read.single_rows) && read.batch_sum == sum(self.rows);
         (!as_written).then(|| "it read other numbers than were written".to_owned())
     }
+}
+
+/// Bytes of the first rows as a CSV file, and in a data frame of pandas.
+pub(super) fn elsewhere(data: &Interactions, rows: usize) -> io::Result<(u64, u64)> {
+    let rows = rows.min(data.len());
+    let mut csv = Counted(0);
+    write_csv(&mut csv, &data.subset(&(0..rows as u32).collect::<Vec<_>>()))?;
+    Ok((csv.0, pandas_bytes(data, rows)))
 }
 
 /// Bytes of a data frame as `DataFrame.memory_usage(deep=True)` counts them: ids as Python's strings (49 bytes and a byte a

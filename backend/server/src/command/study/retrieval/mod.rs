@@ -1,6 +1,7 @@
 //! Every rating read back from each framework's container, one by one and in batches, and what the container holds.
 
 mod columns;
+mod left_out;
 mod tables;
 
 use std::path::{Path, PathBuf};
@@ -43,10 +44,10 @@ const SINGLE_LIMIT: u64 = 5_000;
 /// Arguments of `recspeed study retrieval`.
 #[derive(Debug, Args)]
 pub struct RetrievalArgs {
-    /// Up to all 2,023,070 rows
-    #[arg(long, conflicts_with = "rows")]
+    /// Up to all 2,023,070 rows; with --rows, those numbers of them
+    #[arg(long)]
     full: bool,
-    /// Numbers of rows, as 10000,100000
+    /// Numbers of rows, as 10000,100000: the first ones of the usual study's data, or of those of --full
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
     rows: Vec<u64>,
     /// Measure these containers only, as plain,arrow,pyvelox
@@ -72,8 +73,11 @@ impl RetrievalArgs {
 
     /// What its report is of: of a part where containers or numbers of rows were named.
     pub(super) const fn extent(&self) -> Extent {
-        let part = !self.containers.is_empty() || !self.rows.is_empty();
-        self.study.extent(part, self.batch_rows != BATCH_ROWS, REPEATS)
+        self.study.extent(self.is_part(), self.batch_rows != BATCH_ROWS, REPEATS)
+    }
+
+    const fn is_part(&self) -> bool {
+        !self.containers.is_empty() || !self.rows.is_empty()
     }
 }
 
@@ -132,12 +136,9 @@ impl Size {
 pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
     let worker = find_worker(args.study.worker.as_deref())?;
     let candidates = candidates(&args.containers, args.tab.is_some(), &worker, engines)?;
-    let rows = match (args.rows.is_empty(), args.full) {
-        (false, _) => args.rows.clone(),
-        (true, false) => vec![10_000, 100_000],
-        (true, true) => vec![10_000, 100_000, 1_000_000, 2_023_070],
-    };
-    let most = rows.iter().copied().max().unwrap_or(0);
+    let rows = if args.rows.is_empty() { left_out::sizes(args).to_vec() } else { args.rows.clone() };
+    // Parts of one study are of the same data, whichever sizes they have.
+    let most = left_out::most(args);
     let entry = builtin::BUILTIN_DATASETS.iter().find(|entry| u64::from(entry.rows) >= most);
     let Some(entry) = entry else { return Ok(None) };
     let data = recspeed_data::generate(entry, SEED).interactions;
@@ -150,13 +151,14 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let kept = order.iter().filter(|(turn, row)| log.find(row, turn).is_some()).count();
     let mut steps = Steps::of(order.len(), kept);
     let (mut sizes, mut stopped) = (Vec::new(), false);
+    let unwritten =
+        |why: std::io::Error| StudyError::Columns { folder: std::env::temp_dir(), why: writable::plain("file", &why) };
     for (count, turn) in rows.into_iter().zip(turns) {
         if stopped && !candidates.iter().any(|candidate| log.find(&candidate.title, &turn).is_some()) {
             sizes.push(Size::not_reached(count, &candidates, &command));
             continue;
         }
-        let columns = Columns::write(&data, count as usize)
-            .map_err(|why| StudyError::Columns { folder: std::env::temp_dir(), why: writable::plain("file", &why) })?;
+        let columns = Columns::write(&data, count as usize).map_err(unwritten)?;
         let mut found = Vec::new();
         for candidate in &candidates {
             if let Some(missing) = &candidate.missing {
@@ -193,7 +195,8 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
         return Ok(None);
     }
     let report = tables::report(entry, args, command, &candidates, &sizes);
-    Ok(Some(log.close(&order).of(report, stopped.then(|| steps.progress()))))
+    let rest = left_out::rest(args, (entry, &data), &report, &sizes).map_err(unwritten)?;
+    Ok(Some(log.close(&order).of(report, stopped.then(|| steps.progress())).beside(rest)))
 }
 
 /// What the tables are called for which the rows are read, and table and container of every measurement that can be made.
@@ -272,7 +275,7 @@ fn because(candidate: &Candidate, why: String, engines: &Engines) -> String {
     }
 }
 
-/// Those that were named, or all: the lab's own on every device, and what the page would measure in a tab.
+/// Those that were named, or all, each with what it waits for.
 fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines) -> Result<Vec<Candidate>, StudyError> {
     let known = || CONTAINERS.iter().map(|container| container.name).chain([TAB]);
     if let Some(other) = names.iter().find(|name| !known().any(|known| known == name.as_str())) {
@@ -280,45 +283,44 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
         return Err(StudyError::UnknownContainer { given: other.clone(), known });
     }
     let answers = devices::Answers::default();
-    let mut all = Vec::new();
-    for container in CONTAINERS.iter().filter(|of| names.is_empty() || names.iter().any(|name| name == of.name)) {
-        let one = |title: String, by, single_limit, missing| Candidate {
-            title,
-            container: container.name,
-            by,
-            single_limit,
-            missing,
-            other_build: match by {
-                By::Worker(device) => answers.other_build(worker, &[device]),
-                By::Engine(_) | By::Tab => None,
-            },
+    let is_named = |candidate: &Candidate| names.is_empty() || names.iter().any(|name| name == candidate.container);
+    let found = |candidate: Candidate| {
+        let (missing, other_build) = match candidate.by {
+            // Every worker has it.
+            By::Worker(Device::Flex) => (None, answers.other_build(worker, &[Device::Flex])),
+            By::Worker(device) => (answers.missing(worker, engines, device), answers.other_build(worker, &[device])),
+            By::Engine(kind) => (answers.lacks_engine(engines, kind), None),
+            By::Tab => ((!has_tab).then(tab::missing), None),
         };
-        let title = || container.title.to_owned();
-        match container.engine {
-            Some(kind) => {
-                let missing = answers.lacks_engine(engines, kind);
-                all.push(one(title(), By::Engine(kind), container.single_limit, missing));
-            }
-            None => all.push(one(title(), By::Worker(Device::Flex), container.single_limit, None)),
-        }
+        Candidate { missing, other_build, ..candidate }
+    };
+    Ok(every().into_iter().filter(is_named).map(found).collect())
+}
+
+/// All that the study has, whether it is here or not: the lab's own on every device, and what the page would measure in a
+/// tab.
+fn every() -> Vec<Candidate> {
+    let one = |title: String, container, by, single_limit| Candidate {
+        title,
+        container,
+        by,
+        single_limit,
+        missing: None,
+        other_build: None,
+    };
+    let mut all = Vec::new();
+    for container in &CONTAINERS {
+        let by = container.engine.map_or(By::Worker(Device::Flex), By::Engine);
+        all.push(one(container.title.to_owned(), container.name, by, container.single_limit));
         if container.name == "burn" {
             for device in Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex) {
                 let title = format!("Burn tensors on {}", device.as_str());
-                all.push(one(title, By::Worker(device), Some(SINGLE_LIMIT), answers.missing(worker, engines, device)));
+                all.push(one(title, container.name, By::Worker(device), Some(SINGLE_LIMIT)));
             }
         }
     }
-    if names.is_empty() || names.iter().any(|name| name == TAB) {
-        all.push(Candidate {
-            title: "In the tab: plain columns (Rust, wasm)".to_owned(),
-            container: TAB,
-            by: By::Tab,
-            single_limit: None,
-            missing: (!has_tab).then(tab::missing),
-            other_build: None,
-        });
-    }
-    Ok(all)
+    all.push(one("In the tab: plain columns (Rust, wasm)".to_owned(), TAB, By::Tab, None));
+    all
 }
 
 /// The program that measures a container.
@@ -365,24 +367,29 @@ fn describe(command: &mut Command, args: &RetrievalArgs, candidate: &Candidate, 
 
 /// The command that measures the same again.
 fn command_of(args: &RetrievalArgs, repeats: u32) -> String {
-    let mut name = "retrieval".to_owned();
-    if args.full {
-        name.push_str(" --full");
-    }
-    let list = |counts: &[u64]| counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    if !args.rows.is_empty() {
-        name = format!("{name} --rows {}", list(&args.rows));
-    }
-    if !args.containers.is_empty() {
-        name = format!("{name} --containers {}", args.containers.join(","));
-    }
-    if args.batch_rows != BATCH_ROWS {
-        name = format!("{name} --batch-rows {}", args.batch_rows);
-    }
+    let mut name = chosen(args.full, &args.rows, &args.containers, args.batch_rows);
     if let Some(program) = &args.tab {
         name = format!("{name} --tab {}", program.display());
     }
     command_line(&name, &args.study, repeats, &[])
+}
+
+/// The study with the options that choose what of it is measured.
+fn chosen(full: bool, rows: &[u64], containers: &[String], batch_rows: u64) -> String {
+    let mut name = "retrieval".to_owned();
+    if full {
+        name.push_str(" --full");
+    }
+    if !rows.is_empty() {
+        name = format!("{name} --rows {}", rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
+    }
+    if !containers.is_empty() {
+        name = format!("{name} --containers {}", containers.join(","));
+    }
+    if batch_rows != BATCH_ROWS {
+        name = format!("{name} --batch-rows {batch_rows}");
+    }
+    name
 }
 
 #[cfg(test)]
