@@ -21,7 +21,7 @@ pub(super) fn put(path: &Path, section: &str, text: &str, partial: bool) -> Resu
     let _alone = held(path).map_err(|error| failed("change", error.to_string()))?;
     let before = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed("read", error.to_string())),
     };
     if partial && is_whole(&before, section) {
@@ -40,7 +40,7 @@ pub(super) fn check(path: &Path, section: &str) -> Result<(), StudyError> {
     }
     let before = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return whole_file::try_write(path).map_err(|error| failed("write", error.to_string()));
         }
         Err(error) => return Err(failed("read", error.to_string())),
