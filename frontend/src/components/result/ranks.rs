@@ -160,7 +160,7 @@ mod tests {
 
     fn pass(rank: u32, name: &str, start_us: u64) -> EventKind {
         let (lane, name) = ("0".to_owned(), name.to_owned());
-        EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0 }
+        EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0, waited_us: 0, exchange: None }
     }
 
     #[test]

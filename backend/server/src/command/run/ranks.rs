@@ -94,7 +94,7 @@ mod tests {
         let sent = BTreeMap::from([(0, sent(4 * 16_400)), (1, sent(4 * 16_400))]);
         let spans = [(0, "F0", 0), (1, "F0", 10), (1, "B0", 20), (0, "B0", 30)].map(|(rank, name, start_us)| {
             let (lane, name) = ("0".to_owned(), name.to_owned());
-            let kind = EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0 };
+            let kind = EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0, waited_us: 0, exchange: None };
             RunEvent { run: RunId::new("r").unwrap(), seq: 0, at_us: 0, kind }
         });
         let ranks = Ranks { held: &held, sent: &sent, spans: &spans };
