@@ -86,8 +86,8 @@ const DLRM: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-
                     \"dlrm\"\nembedding = 6\nbottom = [5]\nhidden = [12, 8]\nnegatives = 3\n[training]\nepochs = 1\nbatch_size = \
                     50\nloss = \"bpr\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n";
 
-/// The law of what is told of collectives: each lies in a span of its rank, with what it sent and waited nothing of that span is
-/// missing, and what all spans tell is what the rank sent and waited in those steps.
+/// The law of what is told of collectives: each lies in a span of its rank, with what it sent and waited nothing of
+/// that span is missing, and what all spans tell is what the rank sent and waited in those steps.
 #[test]
 fn collectives_lie_in_the_spans_that_they_are_part_of_and_add_up_to_the_traffic() {
     for (spec, strategy, ranks, named) in [

@@ -76,7 +76,7 @@ fn without_collectives(kinds: Vec<EventKind>) -> Vec<EventKind> {
 }
 
 fn marks_in<'a>(told: &'a Told, bar: &'a Bar) -> impl Iterator<Item = &'a Mark> {
-    told.marks.iter().filter(|mark| mark.lies_in(bar))
+    told.marks.iter().filter(move |mark| mark.lies_in(bar))
 }
 
 #[test]

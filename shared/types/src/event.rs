@@ -174,8 +174,8 @@ pub enum EventKind {
         /// Microseconds of it in which the rank waited for messages of others; 0 in the events of older runs.
         #[serde(default, skip_serializing_if = "is_zero")]
         waited_us: u64,
-        /// Of a collective which one, and where; none of any other span, and none in the events of older runs. Its bytes and its
-        /// waiting are in the span that it lies in, too.
+        /// Of a collective which one, and where; none of any other span, and none in the events of older runs. Its
+        /// bytes and its waiting are in the span that it lies in, too.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "by_value")]
         exchange: Option<Exchange>,
     },
@@ -270,8 +270,8 @@ impl Collective {
 pub struct Exchange {
     /// Which it is.
     pub collective: Collective,
-    /// The name of the span that it lies in, of the same rank and lane, as `B3`; none of look-ups in tables, which come before
-    /// the first pass of a step.
+    /// The name of the span that it lies in, of the same rank and lane, as `B3`; none of look-ups in tables, which come
+    /// before the first pass of a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<String>,
     /// The layer that it is about, from 0 in the whole model, where it is about one.

@@ -4,15 +4,15 @@ use recspeed_parallel::training::{Again, Done, Exchange, Timeline};
 use recspeed_plan::{Collective, Instruction};
 use recspeed_types::{EventKind, event};
 
-/// Collectives that one rank tells, at most: all of the told steps of a densenet of 150 layers that ZeRO 3 divides, in one
-/// micro-batch.
+/// Collectives that one rank tells, at most: all of the told steps of a densenet of 150 layers that ZeRO 3 divides, in
+/// one micro-batch.
 const MOST: usize = 2048;
 /// The same of all ranks together: about as many spans as 32 ranks tell of what they compute.
 const OF_ALL: usize = 16_384;
 
-/// What a rank tells, from report to report: every instruction, and as many collectives as there is room for. A network of many
-/// layers has several in each pass for each of them. Those of a pass are told all or not at all, and the waiting in them is in the
-/// pass, too.
+/// What a rank tells, from report to report: every instruction, and as many collectives as there is room for. A network
+/// of many layers has several in each pass for each of them. Those of a pass are told all or not at all, and the
+/// waiting in them is in the pass, too.
 #[derive(Debug)]
 pub(super) struct Spans {
     timeline: Timeline,
@@ -55,14 +55,15 @@ impl Spans {
     }
 }
 
-/// Numbers of a span: what, chunk, micro-batch, start, length, bytes sent, microseconds waited; of a collective which one it is, the
-/// layer, the rank that was waited for longest, and how long.
+/// Numbers of a span: what, chunk, micro-batch, start, length, bytes sent, microseconds waited; of a collective which
+/// one it is, the layer, the rank that was waited for longest, and how long.
 pub(super) const SPAN: usize = 11;
 
 /// A number of something that is not.
 const NONE: f64 = -1.0;
 
-/// Of each instruction the letter that the timeline knows, and after them that of a forward pass that is computed again.
+/// Of each instruction the letter that the timeline knows, and after them that of a forward pass that is computed
+/// again.
 const NAMES: [&str; 12] =
     ["load", "receive ", "F", "send ", "receive slope ", "B", "I", "W", "send slope ", "reduce", "step", "R"];
 const AGAIN: usize = 11;
@@ -114,8 +115,8 @@ fn of_exchange(exchange: Exchange) -> [f64; SPAN] {
     [what, chunk, micro_batch, start, length, sent, waited, collective, layer, rank, longest]
 }
 
-/// As the page's timeline reads it: `F3` in the lane of its chunk, a collective by its own name and with that of the span that it lies
-/// in.
+/// As the page's timeline reads it: `F3` in the lane of its chunk, a collective by its own name and with that of the
+/// span that it lies in.
 pub(super) fn as_span(rank: u32, numbers: &[f64; SPAN]) -> EventKind {
     let &[what, chunk, micro_batch, start, length, sent, waited, collective, layer, waited_for, longest] = numbers;
     let number = |number: f64| (number >= 0.0).then_some(number as u32);
@@ -238,7 +239,8 @@ mod tests {
         assert_eq!((told.layer, told.waited_for, told.waited_for_us), (Some(4), Some(5), 2));
     }
 
-    /// As many layers as a deep network has, each gathered there and back and its gradient scattered, in many micro-batches.
+    /// As many layers as a deep network has, each gathered there and back and its gradient scattered, in many
+    /// micro-batches.
     #[test]
     fn collectives_of_a_deep_network_are_told_by_whole_passes_while_there_is_room() {
         let (layers, micro_batches) = (150, 8);

@@ -45,7 +45,8 @@ pub struct Exchange {
     pub again: bool,
     /// The layer that it is about, by its place in the whole model, where it is about one.
     pub layer: Option<usize>,
-    /// When it began, by the transport's clock: what it sends has left the device, which may still compute something else.
+    /// When it began, by the transport's clock: what it sends has left the device, which may still compute something
+    /// else.
     pub start_us: u64,
     /// When all that came was there, in the machine's own memory.
     pub end_us: u64,
@@ -156,7 +157,8 @@ impl Meter {
         (self.again, self.again_ended) = (false, ended);
     }
 
-    /// A collective begins: what it sends is in the machine's own memory. Looks at no clock in a step that is not noted.
+    /// A collective begins: what it sends is in the machine's own memory. Looks at no clock in a step that is not
+    /// noted.
     pub(super) fn begin_exchange<T: Transport>(&self, among: &Communicator<T>) -> Moment {
         let mut us = 0;
         if self.timeline.is_some() {

@@ -183,7 +183,8 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
         self.meter.sent
     }
 
-    /// Begins to note when each instruction and each collective within one begins and ends, or stops it; gives what was noted.
+    /// Begins to note when each instruction and each collective within one begins and ends, or stops it; gives what was
+    /// noted.
     pub fn note_timeline(&mut self, on: bool) -> Timeline {
         std::mem::replace(&mut self.meter.timeline, on.then(Timeline::default)).unwrap_or_default()
     }

@@ -1,4 +1,5 @@
-//! Collectives that are noted: each inside the instruction that it is part of, and together all that the rank sent and waited.
+//! Collectives that are noted: each inside the instruction that it is part of, and together all that the rank sent and
+//! waited.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -61,8 +62,9 @@ pub(crate) fn since(before: Sent, after: Sent) -> Sent {
     }
 }
 
-/// Collectives lie in their instruction, in its part that is computed again or after that, one after the other; with what they sent
-/// and waited nothing of the instruction is missing, nor, with messages between stages and look-ups, of the step.
+/// Collectives lie in their instruction, in its part that is computed again or after that, one after the other; with
+/// what they sent and waited nothing of the instruction is missing, nor, with messages between stages and look-ups, of
+/// the step.
 pub(crate) fn held_to_the_law(Timeline { done, exchanges }: &Timeline, sent: Sent) {
     let mut before = 0;
     for exchange in exchanges {

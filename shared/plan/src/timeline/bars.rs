@@ -66,8 +66,8 @@ pub struct Bar {
     pub start_us: f64,
     /// The same of its end.
     pub end_us: f64,
-    /// Microseconds of it in which the rank waited for messages of others, in collectives that are part of it; 0 in a plan, which
-    /// counts them as part of what the rank does.
+    /// Microseconds of it in which the rank waited for messages of others, in collectives that are part of it; 0 in a
+    /// plan, which counts them as part of what the rank does.
     pub waited_us: f64,
 }
 
@@ -137,8 +137,8 @@ fn bars(
 }
 
 /// The bars of a run's `span` events: names are those of `Instruction::span_name`, and `R3` where the third micro-batch's forward
-/// pass is computed again; a lane that is a number is the chunk. What has another name is left out, and so are collectives, which are
-/// part of a bar already. The first bar begins at 0, or the look-up in tables before it.
+/// pass is computed again; a lane that is a number is the chunk. What has another name is left out, and so are
+/// collectives, which are part of a bar already. The first bar begins at 0, or the look-up in tables before it.
 pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
     let mut bars: Vec<Bar> = events
         .iter()
@@ -192,9 +192,9 @@ pub fn first_step(mut bars: Vec<Bar>) -> Vec<Bar> {
     bars
 }
 
-/// Idle over ideal time of bars that were measured, from the first pass until the last: what the busiest rank waits beside what it
-/// computes. The same as a plan's, so that both can be compared: collectives within a pass are part of it, and what they wait is no
-/// bubble.
+/// Idle over ideal time of bars that were measured, from the first pass until the last: what the busiest rank waits
+/// beside what it computes. The same as a plan's, so that both can be compared: collectives within a pass are part of
+/// it, and what they wait is no bubble.
 pub fn bubble_of(bars: &[Bar]) -> Option<f64> {
     let computes = || bars.iter().filter(|bar| bar.micro_batch.is_some());
     let start = computes().map(|bar| bar.start_us).fold(f64::INFINITY, f64::min);

@@ -14,8 +14,8 @@ pub struct Mark {
     pub chunk: usize,
     /// Which collective.
     pub collective: Collective,
-    /// What the bar is that it lies in, and of which micro-batch; none of look-ups in tables, which lie before the first bar of a
-    /// step.
+    /// What the bar is that it lies in, and of which micro-batch; none of look-ups in tables, which lie before the
+    /// first bar of a step.
     pub within: Option<(Part, Option<usize>)>,
     /// The layer that it is about, where it is about one.
     pub layer: Option<usize>,
@@ -40,8 +40,9 @@ impl Mark {
     }
 }
 
-/// The collectives that these events tell, rank by rank in the order of time, none over another one or over the end of its bar.
-/// `bars` and `first`: the bars of the same events, and when these begin. What lies in no bar that it names is left out.
+/// The collectives that these events tell, rank by rank in the order of time, none over another one or over the end of
+/// its bar. `bars` and `first`: the bars of the same events, and when these begin. What lies in no bar that it names is
+/// left out.
 pub(super) fn marks_of(events: &[RunEvent], bars: &[Bar], first: u64) -> Vec<Mark> {
     let rows = rows_of(bars);
     let mut marks: Vec<Mark> = events.iter().filter_map(|event| mark_of(&event.kind, first)).collect();
@@ -124,8 +125,8 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// Of these bars, and the marks within them that are told: not all of a deep network are, and then nobody knows whom most of the
-    /// waiting was for.
+    /// Of these bars, and the marks within them that are told: not all of a deep network are, and then nobody knows
+    /// whom most of the waiting was for.
     pub fn of(bars: &[Bar], marks: &[Mark]) -> Self {
         let share = |part: Part| {
             let own = bars.iter().filter(|bar| bar.part == part);

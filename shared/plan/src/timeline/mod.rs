@@ -1,5 +1,5 @@
-//! Timelines without a picture: the bars of a plan and of a run, the collectives within them, where their ranks stand, what these
-//! hold, and the same as a trace.
+//! Timelines without a picture: the bars of a plan and of a run, the collectives within them, where their ranks stand,
+//! what these hold, and the same as a trace.
 
 mod bars;
 mod exchanges;

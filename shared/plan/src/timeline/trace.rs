@@ -17,8 +17,9 @@ pub fn chrome_trace(held: &[Stacked], predicted: &[Bar], measured: &[Bar], layou
     written(held, predicted, &Measured { bars: measured, messages: &[], marks: &[], sent: &[] }, layout)
 }
 
-/// The same of a run that told what its ranks sent and waited for: collectives within the bars that they are part of, on the same
-/// thread, where viewers nest them by their times; a thread more a rank for messages, and a counter of the bytes that it had sent by then.
+/// The same of a run that told what its ranks sent and waited for: collectives within the bars that they are part of,
+/// on the same thread, where viewers nest them by their times; a thread more a rank for messages, and a counter of the
+/// bytes that it had sent by then.
 pub fn chrome_trace_of_run(held: &[Stacked], predicted: &[Bar], told: &Told, layout: Option<Layout>) -> String {
     let Told { bars, messages, marks, sent } = told;
     written(held, predicted, &Measured { bars, messages, marks, sent }, layout)
@@ -103,7 +104,8 @@ impl Trace {
         let mut ends: HashMap<[usize; 2], u64> = HashMap::new();
         let mut marks = marks.iter().peekable();
         for bar in bars {
-            // In the order of time, and of what begins together the bar first: viewers open what encloses before what is enclosed.
+            // In the order of time, and of what begins together the bar first: viewers open what encloses before what
+            // is enclosed.
             while let Some(mark) = marks.next_if(|mark| (mark.rank, mark.start_us) < (bar.rank, bar.start_us)) {
                 self.mark(first, mark, &ends);
             }
