@@ -189,6 +189,36 @@ test("the spans of a run lie under the plan on the same axis, with both bubbles"
   const lane = await page.locator(".timeline-name").filter({ hasText: "rank 0" }).nth(1).boundingBox();
   await page.locator(id("plan-timeline")).hover({ position: { x: 3, y: lane.y - picture.y + 5 } });
   assert.match(await page.locator(id("plan-detail")).innerText(), /^Rank 0, stage 0: forward pass of micro-batch 0, measured, from 0 µs to 10\.0 ms/);
+  assert.equal(await page.locator(id("plan-key-exchange")).count(), 0, "this run told of no collectives");
+  assert.equal(await page.locator(id("plan-waited")).count(), 0);
+  await context.close();
+});
+
+test("collectives within a pass are marked, counted and told in words", async () => {
+  // One pass there and one back of two replicas, each of which gathers a layer and waits for the other one.
+  const spans = [0, 1].flatMap((rank) => [
+    { rank, name: "F0", start_us: 5000, duration_us: 10_000, bytes: 2048, waited_us: 2000 },
+    { rank, name: "B0", start_us: 15_000, duration_us: 20_000, bytes: 0 },
+    { rank, name: "step", start_us: 35_000, duration_us: 1000, bytes: 0 },
+    {
+      rank, name: "all-gather", start_us: 6000, duration_us: 3000, bytes: 2048, waited_us: 2000,
+      exchange: { collective: "all-gather", within: "F0", layer: 0, waited_for: 1 - rank, waited_for_us: 2000 },
+    },
+  ]);
+  const events = spans.map((span, seq) => ({ run: "marks", seq, at_us: 90_000, kind: "span", lane: "0", ...span }));
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.route(/api\/runs\/marks\/events/, (route) => route.fulfill({ json: { events, more: false } }));
+  await page.goto(`${lab.base}/plan?ranks=1&micro-batches=1&replicas=2&run=marks`);
+  await page.locator(id("plan-waited")).waitFor();
+  assert.equal(await page.locator(id("plan-waited")).innerText(), "Waiting for other ranks inside what they do: forward 20 % of its time.");
+  assert.match(await page.locator(id("plan-compared")).innerText(), /^Bubble 0 % measured/, "it is part of the pass, and no bubble");
+  assert.equal(await page.locator(id("plan-key-exchange")).count(), 1);
+  const picture = await page.locator(id("plan-timeline")).boundingBox();
+  const lane = await page.locator(".timeline-name").filter({ hasText: "0: s0 r0" }).boundingBox();
+  await page.locator(id("plan-timeline")).hover({ position: { x: 3, y: lane.y - picture.y + 5 } });
+  const detail = await page.locator(id("plan-detail")).innerText();
+  assert.ok(detail.endsWith("Of it 20 % was waiting for other ranks, most of it for rank 1. In it: 1 all-gather, 2.0 KiB sent."), detail);
   await context.close();
 });
 

@@ -59,6 +59,8 @@ fn story(run: &str) -> Vec<RunEvent> {
         start_us,
         duration_us: 5,
         bytes: 0,
+        waited_us: 0,
+        exchange: None,
     };
     let first = [started(), span(0, "F0", 1), span(0, "F1", 2)];
     let second =

@@ -106,7 +106,7 @@ async fn one_rank(
         };
         rank.note_timeline(true);
         rank.step(&batch).await.expect("it learns");
-        let done = rank.note_timeline(false);
+        let done = rank.note_timeline(false).done;
         told.lock().unwrap_or_else(PoisonError::into_inner).push((step, at, done));
     }
     Ok(())
@@ -120,7 +120,8 @@ fn measured(told: &[(usize, usize, Vec<Done>)], step: usize) -> f64 {
             let Some(name) = done.instruction.span_name() else { continue };
             let (start_us, duration_us) = (done.start_us, done.end_us - done.start_us);
             let (rank, lane) = (*rank as u32, "0".to_owned());
-            let kind = EventKind::Span { rank, lane, name, start_us, duration_us, bytes: done.sent_bytes };
+            let (bytes, waited_us, exchange) = (done.sent_bytes, done.waited_us, None);
+            let kind = EventKind::Span { rank, lane, name, start_us, duration_us, bytes, waited_us, exchange };
             events.push(RunEvent { run: RunId::new("r").expect("a name"), seq: events.len() as u64, at_us: 0, kind });
         }
     }

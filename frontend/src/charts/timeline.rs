@@ -2,11 +2,11 @@
 //! everything lies is `studio::Frame`'s.
 
 use leptos::prelude::{document, window};
-use recspeed_plan::timeline::{Bar, Part, Stacked};
+use recspeed_plan::timeline::{Bar, Mark, Part, Stacked};
 use wasm_bindgen::JsCast as _;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
-use crate::studio::{Band, Frame, Lane, Rect, steps_of, ticks, time};
+use crate::studio::{Band, Frame, Lane, Rect, steps_of, strips, ticks, time};
 
 /// What is drawn.
 pub(crate) struct Scene<'a> {
@@ -16,6 +16,8 @@ pub(crate) struct Scene<'a> {
     pub predicted: &'a [Bar],
     /// A run's bars; empty without one.
     pub measured: &'a [Bar],
+    /// The collectives within them.
+    pub marks: &'a [Mark],
     /// What each rank holds.
     pub held: &'a [Stacked],
     /// Bytes of each rank, where they are set.
@@ -65,6 +67,7 @@ pub(crate) fn paint(canvas: &HtmlCanvasElement, scene: &Scene) {
             pen.bars(frame, lane, bars, part);
         }
     }
+    pen.strips(frame, scene.marks);
     pen.memory(scene);
 }
 
@@ -136,6 +139,19 @@ impl Pen<'_> {
                 // Refused only for numbers that are not finite.
                 let _ = self.context.fill_text(&number.to_string(), rect.x + rect.w / 2.0, rect.y + rect.h / 2.0 + 0.5);
             }
+        }
+    }
+
+    /// Collectives, at the feet of the bars of a run.
+    fn strips(&self, frame: &Frame, marks: &[Mark]) {
+        let strips = strips(frame, marks);
+        self.fill("--span-idle");
+        for strip in &strips {
+            self.rect(strip.ground);
+        }
+        self.fill("--span-exchange");
+        for strip in &strips {
+            self.rect(strip.mark);
         }
     }
 

@@ -117,8 +117,8 @@ pub(crate) struct RunView {
 /// Lines of log kept; the events themselves can be downloaded.
 const MAX_LOGS: usize = 200;
 
-/// Spans kept: the four steps that a run of 32 ranks measures.
-const MAX_SPANS: usize = 27_000;
+/// Spans kept: the four steps that a run of 32 ranks measures, and the 16,384 collectives that all ranks tell at most.
+const MAX_SPANS: usize = 27_000 + 16_384;
 
 impl RunView {
     /// The view after a list of events in order.

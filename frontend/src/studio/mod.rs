@@ -12,6 +12,7 @@ mod of_run;
 mod setup;
 mod ticks;
 mod to_run;
+mod waits;
 mod words;
 
 pub(crate) use export::command;
@@ -23,4 +24,5 @@ pub(crate) use setup::{
     Cut, LINKS, MODELS, MODELS_AND_OWN, OFFLOADS, OPTIMIZERS, RECOMPUTES, Refusal, SCHEDULES, Setup, ZEROS,
 };
 pub(crate) use ticks::ticks;
+pub(crate) use waits::{about_waits, strips};
 pub(crate) use words::{Headline, about_bar, compared, headline, summary, time, verdict};

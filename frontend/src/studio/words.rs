@@ -329,7 +329,8 @@ mod tests {
 
     #[test]
     fn a_bar_of_a_run_is_told_with_the_place_that_its_rank_has_there() {
-        let bar = Bar { rank: 1, part: Part::Forward, micro_batch: Some(3), chunk: 0, start_us: 0.0, end_us: 5.0 };
+        let (part, micro_batch) = (Part::Forward, Some(3));
+        let bar = Bar { rank: 1, part, micro_batch, chunk: 0, start_us: 0.0, end_us: 5.0, waited_us: 0.0 };
         let told = |layout, bar: &Bar| about_bar(bar, layout, true);
         let replicas = Layout::new(4, 2, 1).ok();
         let expected = "Rank 1, stage 0, replica 1: forward pass of micro-batch 3, measured, from 0 µs to 5.00 µs";

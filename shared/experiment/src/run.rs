@@ -118,6 +118,8 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
             start_us: from,
             duration_us: to - from,
             bytes: 0,
+            waited_us: 0,
+            exchange: None,
         });
     }
     let summary = RunSummary {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::element::numbers_of;
 use crate::record::Record;
-use crate::{CommError, Counters, Element, Message, Operation, OperationKind};
+use crate::{CommError, Counters, Element, Message, Operation, OperationKind, Wait};
 
 /// What a message is about: sender and receiver name the same one. Messages between two ranks with equal tags arrive in the
 /// order in which they were sent.
@@ -183,6 +183,11 @@ impl<T: Transport> Communicator<T> {
         self.record.borrow().counters
     }
 
+    /// The longest that this rank has waited for a message since this was asked last, in whatever group.
+    pub(crate) fn take_longest_wait(&self) -> Option<Wait> {
+        self.record.borrow_mut().longest.take()
+    }
+
     /// Sends numbers, without waiting for the receiver.
     ///
     /// # Errors
@@ -281,7 +286,7 @@ impl<T: Transport> Communicator<T> {
             self.transport.recv(peer, own, &last).await?
         };
         let mut record = self.record.borrow_mut();
-        record.counters.waited_us += self.transport.now_us().saturating_sub(begun);
+        record.waited(Wait { rank: peer, us: self.transport.now_us().saturating_sub(begun) });
         let bytes = message.len() as u64;
         record.note(self.operation(OperationKind::Recv, peer, own, bytes));
         Ok(message)

@@ -25,4 +25,4 @@ pub use communicator::{Communicator, LEISURE, Tag, Transport};
 pub use crew::{Crew, FirstTask, LocalCrew, RankFailure, Task, at_once};
 pub use element::{Element, Message};
 pub use error::{CommError, Waiting};
-pub use record::{Counters, Operation, OperationKind};
+pub use record::{Counters, Operation, OperationKind, Wait};

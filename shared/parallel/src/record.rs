@@ -78,13 +78,31 @@ pub struct Counters {
     pub waited_us: u64,
 }
 
+/// How long a rank waited for one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// The rank that sent it, by its number in the transport.
+    pub rank: usize,
+    /// Microseconds.
+    pub us: u64,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) counters: Counters,
+    /// The longest wait since somebody asked last; `None` where nobody measures.
+    pub(crate) longest: Option<Wait>,
     last: VecDeque<Operation>,
 }
 
 impl Record {
+    pub(crate) fn waited(&mut self, wait: Wait) {
+        self.counters.waited_us += wait.us;
+        if self.longest.map_or(0, |longest| longest.us) < wait.us {
+            self.longest = Some(wait);
+        }
+    }
+
     pub(crate) fn note(&mut self, operation: Operation) {
         match operation.kind {
             OperationKind::Send => {
@@ -110,6 +128,18 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_waits_count_and_the_longest_is_remembered() {
+        let mut record = Record::default();
+        for (rank, us) in [(4, 0), (2, 5), (3, 7), (2, 6)] {
+            record.waited(Wait { rank, us });
+        }
+        assert_eq!((record.counters.waited_us, record.longest), (18, Some(Wait { rank: 3, us: 7 })));
+        record.longest = None;
+        record.waited(Wait { rank: 4, us: 0 });
+        assert_eq!(record.longest, None, "nobody waited");
+    }
 
     #[test]
     fn a_message_in_a_group_is_told_with_the_ranks_of_the_group() {

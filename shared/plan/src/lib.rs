@@ -57,6 +57,7 @@ pub use outlook::{Outlook, RankOutlook, Strategy};
 pub use partition::{Balance, Partition};
 pub use process::{ProcessNeeds, ProcessOutlook};
 pub use products::Products;
+pub use recspeed_types::event::Collective;
 pub use schedule::{Cell, Instruction, Schedule, ScheduleKind};
 pub use simulate::{Recompute, Simulation, simulate};
 pub use spec::{Assumed, balance_of, layers_of, of_spec, whole_layers};

@@ -2,6 +2,7 @@
 
 use recspeed_types::spec::ResolvedRecommender;
 
+use crate::timeline::Waits;
 use crate::{Bottleneck, Change, Limit, Outlook, Recompute, Remedy, ScheduleKind, Strategy, pace};
 
 impl ScheduleKind {
@@ -192,6 +193,16 @@ pub fn share(part: f64) -> String {
     if percent == 0.0 || percent >= 10.0 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
 }
 
+/// What the ranks of a run waited for each other inside what they did; `None` where they did not, or did not tell.
+pub fn waited(waits: &Waits) -> Option<String> {
+    let mut parts: Vec<String> =
+        waits.shares.iter().map(|(part, waited)| format!("{} {}", part.title(), share(*waited))).collect();
+    let first = parts.first_mut()?;
+    *first = format!("{first} of its time");
+    let mostly = waits.mostly_for.map(|rank| format!("; most of it for rank {rank}")).unwrap_or_default();
+    Some(format!("Waiting for other ranks inside what they do: {}{mostly}.", parts.join(", ")))
+}
+
 /// What else can be trained on such data in less memory and time, where a training will not fit: how long that would take, where the
 /// number of rows is known, and what to take in its place. `alone`: one device was to train it anyway.
 pub fn instead(recommender: &ResolvedRecommender, seconds: Option<f64>, alone: bool) -> String {
@@ -262,6 +273,19 @@ mod tests {
             [0.1, 90.0, 600.0, 36_000.0, 864_000.0].map(duration),
             ["a second", "90 seconds", "10 minutes", "10 hours", "10 days"]
         );
+    }
+
+    #[test]
+    fn waiting_is_told_by_what_waited_and_for_whom() {
+        use crate::timeline::Part;
+        let shares = vec![(Part::Forward, 0.12), (Part::Backward, 0.31)];
+        let text = waited(&Waits { shares: shares.clone(), mostly_for: Some(2) });
+        let expected = "Waiting for other ranks inside what they do: forward 12 % of its time, backward 31 %; most of \
+                        it for rank 2.";
+        assert_eq!(text.as_deref(), Some(expected));
+        let text = waited(&Waits { shares, mostly_for: None });
+        assert!(text.is_some_and(|text| text.ends_with("backward 31 %.")), "whom it was for is not known");
+        assert_eq!(waited(&Waits::default()), None);
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn planned(strategy: &Strategy) -> (Outlook, Vec<Bar>) {
 
 fn span(seq: u64, rank: u32, name: &str, start_us: u64) -> RunEvent {
     let (lane, name) = ("1".to_owned(), name.to_owned());
-    let kind = EventKind::Span { rank, lane, name, start_us, duration_us: 5, bytes: 0 };
+    let kind = EventKind::Span { rank, lane, name, start_us, duration_us: 5, bytes: 0, waited_us: 0, exchange: None };
     RunEvent { run: RunId::new("r").expect("an id"), seq, at_us: 9, kind }
 }
 
@@ -116,7 +116,15 @@ fn measured_spans_become_bars_on_an_axis_from_0() {
 
 #[test]
 fn the_first_step_ends_with_each_rank_s_first_update() {
-    let bar = |rank, part, start_us| Bar { rank, part, micro_batch: None, chunk: 0, start_us, end_us: start_us + 1.0 };
+    let bar = |rank, part, start_us| Bar {
+        rank,
+        part,
+        micro_batch: None,
+        chunk: 0,
+        start_us,
+        end_us: start_us + 1.0,
+        waited_us: 0.0,
+    };
     let first = [bar(0, Part::Forward, 0.0), bar(0, Part::Step, 1.0), bar(1, Part::Forward, 0.0)];
     let all = [&first[..2], &[bar(0, Part::Forward, 2.0), bar(0, Part::Step, 3.0)], &first[2..]].concat();
     assert_eq!(first_step(all), first);
@@ -273,6 +281,8 @@ fn told(of_a_step: &[Value], steps: u64) -> Vec<RunEvent> {
                 start_us: 1_000_000 + step * long + start,
                 duration_us: end - start,
                 bytes: 0,
+                waited_us: 0,
+                exchange: None,
             };
             spans.push(RunEvent { run: RunId::new("r").expect("an id"), seq: spans.len() as u64, at_us: 9, kind });
         }
@@ -308,6 +318,8 @@ fn told_as_planned(outlook: &Outlook) -> Vec<RunEvent> {
             start_us: 500 + start,
             duration_us: end - start,
             bytes: if sends { 7 } else { 0 },
+            waited_us: 0,
+            exchange: None,
         };
         RunEvent { run: RunId::new("r").expect("an id"), seq: seq as u64, at_us: 9, kind }
     };

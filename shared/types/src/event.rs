@@ -171,6 +171,13 @@ pub enum EventKind {
         /// Bytes that the rank sent to others meanwhile; 0 in the events of older runs.
         #[serde(default, skip_serializing_if = "is_zero")]
         bytes: u64,
+        /// Microseconds of it in which the rank waited for messages of others; 0 in the events of older runs.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        waited_us: u64,
+        /// Of a collective which one, and where; none of any other span, and none in the events of older runs. Its
+        /// bytes and its waiting are in the span that it lies in, too.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "by_value")]
+        exchange: Option<Exchange>,
     },
     /// Something worth reading.
     Log {
@@ -225,6 +232,57 @@ impl EventKind {
     pub fn metric(name: &MetricName, split: MeasuredOn, value: f64, step: u64, epoch: f64) -> Self {
         Self::Metric { name: name.to_string(), split, step, epoch, value }
     }
+}
+
+/// What ranks do together, by the name that message passing gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Collective {
+    /// Each rank gets what all have.
+    AllGather,
+    /// What all have is added up, and each rank gets its part of the sum.
+    ReduceScatter,
+    /// What all have is added up, and each rank gets the whole sum.
+    AllReduce,
+    /// Each rank sends something else to each other one, as rows of tables to who looks them up.
+    AllToAll,
+}
+
+impl Collective {
+    /// All, in the order above.
+    pub const ALL: [Self; 4] = [Self::AllGather, Self::ReduceScatter, Self::AllReduce, Self::AllToAll];
+
+    /// Its name, as spans have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AllGather => "all-gather",
+            Self::ReduceScatter => "reduce-scatter",
+            Self::AllReduce => "all-reduce",
+            Self::AllToAll => "all-to-all",
+        }
+    }
+}
+
+/// What the span of a collective tells beside its times and bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Exchange {
+    /// Which it is.
+    pub collective: Collective,
+    /// The name of the span that it lies in, of the same rank and lane, as `B3`; none of look-ups in tables, which come
+    /// before the first pass of a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
+    /// The layer that it is about, from 0 in the whole model, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<u32>,
+    /// The rank whose message it waited for longest, where it waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_for: Option<u32>,
+    /// Microseconds that it waited for that message.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waited_for_us: u64,
 }
 
 /// The parts of a run.
@@ -438,13 +496,48 @@ mod tests {
     fn spans_from_before_bytes_were_told_are_read_and_written_as_they_were() {
         let old = r#"{"run":"r1","seq":3,"at_us":1,"kind":"span","rank":1,"lane":"0","name":"F0","start_us":4,"duration_us":5}"#;
         let event: RunEvent = serde_json::from_str(old).unwrap();
-        assert!(matches!(event.kind, EventKind::Span { bytes: 0, duration_us: 5, .. }), "{event:?}");
+        assert!(
+            matches!(event.kind, EventKind::Span { bytes: 0, duration_us: 5, waited_us: 0, exchange: None, .. }),
+            "{event:?}"
+        );
         assert_eq!(serde_json::to_string(&event).unwrap(), old);
         let sent = Sent { steps: 3, bytes: 301, messages: 6, waited_us: 10 };
         let kind = EventKind::Traffic { rank: 1, all: sent, told: Sent::default() };
         let text = serde_json::to_string(&RunEvent { kind: kind.clone(), ..event }).unwrap();
         assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap().kind, kind, "{text}");
         assert_eq!((sent.bytes_per_step(), sent.waited_per_step_us(), Sent::default().bytes_per_step()), (100, 3, 0));
+    }
+
+    #[test]
+    fn the_span_of_a_collective_is_one_flat_object_that_names_the_span_it_lies_in() {
+        for collective in Collective::ALL {
+            let exchange = Exchange {
+                collective,
+                within: Some("B3".to_owned()),
+                layer: Some(7),
+                waited_for: Some(2),
+                waited_for_us: 4,
+            };
+            let kind = EventKind::Span {
+                rank: 1,
+                lane: "0".to_owned(),
+                name: collective.as_str().to_owned(),
+                start_us: 4,
+                duration_us: 5,
+                bytes: 6,
+                waited_us: 5,
+                exchange: Some(exchange.clone()),
+            };
+            let event = RunEvent { run: RunId::new("r1").unwrap(), seq: 3, at_us: 1, kind };
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap(), event, "{text}");
+            assert!(text.contains(&format!(r#""exchange":{{"collective":"{}""#, collective.as_str())), "{text}");
+            // Of a look-up that waited for nobody, what is not there is not written.
+            let alone = Exchange { within: None, layer: None, waited_for: None, waited_for_us: 0, ..exchange };
+            let text = serde_json::to_string(&alone).unwrap();
+            assert_eq!(text, format!(r#"{{"collective":"{}"}}"#, collective.as_str()));
+            assert_eq!(serde_json::from_str::<Exchange>(&text).unwrap(), alone);
+        }
     }
 
     #[test]

@@ -30,7 +30,8 @@ fn ranks(view: &RunView) -> Vec<Rank> {
     let end = bars.iter().map(|bar| bar.end_us).fold(0.0, f64::max);
     let computes = |rank: u32| {
         let own = bars.iter().filter(|bar| bar.rank == rank as usize && bar.micro_batch.is_some());
-        let busy: f64 = own.map(|bar| bar.end_us - bar.start_us).sum();
+        // What it waits within a pass it does not compute.
+        let busy: f64 = own.map(|bar| bar.end_us - bar.start_us - bar.waited_us).sum();
         (end > 0.0).then(|| busy / end)
     };
     let rank = |(&number, &held): (&u32, &MemoryBytes)| {
@@ -107,7 +108,7 @@ pub(crate) fn Ranks(
                             <thead><tr>
                                 <th scope="col">"rank"</th>
                                 <th scope="col" class="number">
-                                    <Hint word="computes" text="The share of the first measured step in which the rank computed; in the rest it waited or sent."/>
+                                    <Hint word="computes" text="The share of the first measured step in which the rank computed; in the rest it waited, inside passes too, or sent."/>
                                 </th>
                                 <th scope="col" class="number">"parameters"</th>
                                 <th scope="col" class="number">"gradients"</th>
@@ -159,8 +160,12 @@ mod tests {
     }
 
     fn pass(rank: u32, name: &str, start_us: u64) -> EventKind {
+        waiting(rank, name, start_us, 0)
+    }
+
+    fn waiting(rank: u32, name: &str, start_us: u64, waited_us: u64) -> EventKind {
         let (lane, name) = ("0".to_owned(), name.to_owned());
-        EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0 }
+        EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0, waited_us, exchange: None }
     }
 
     #[test]
@@ -179,6 +184,13 @@ mod tests {
         assert_eq!(ranks.iter().map(|rank| rank.held.parameters).collect::<Vec<_>>(), [5, 7], "not the whole process");
         assert_eq!(ranks.iter().map(|rank| rank.computes).collect::<Vec<_>>(), [Some(0.5), Some(0.5)]);
         assert_eq!(ranks.iter().map(|rank| rank.sent).collect::<Vec<_>>(), [None, Some(sent(4))], "of whole batches");
+    }
+
+    #[test]
+    fn what_a_rank_waits_within_a_pass_it_does_not_compute() {
+        let told =
+            view(vec![waiting(0, "F0", 100, 4), waiting(0, "B0", 110, 6), pass(1, "F0", 100), held(0, 5), held(1, 7)]);
+        assert_eq!(ranks(&told).iter().map(|rank| rank.computes).collect::<Vec<_>>(), [Some(0.5), Some(0.5)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_plan::Layout;
-use recspeed_plan::timeline::{Told, first_step};
+use recspeed_plan::timeline::{Told, first_step, marks_of_step};
 use recspeed_types::RunId;
 use recspeed_types::api::RunRecord;
 use recspeed_types::event::{MemoryBytes, Sent};
@@ -34,6 +34,7 @@ pub(super) fn watch(studio: Studio) {
     let run = Memo::new(move |_| studio.setup.with(|setup| setup.run.clone()));
     Effect::new(move |_| {
         let named = run.get();
+        studio.marks.set(Vec::new());
         studio.measured.set(Vec::new());
         studio.steps.set(Told::default());
         note.0.set(String::new());
@@ -113,7 +114,11 @@ fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (ove
     studio.layout.set(layout.filter(|layout| ranks <= layout.ranks()));
     studio.fullest.set(fullest);
     studio.sent.set(view.sent.values().copied().max_by_key(Sent::bytes_per_step));
+    let marks = marks_of_step(&steps.marks, &bars);
     // What is drawn already stays as it is.
+    if studio.marks.with_untracked(|old| *old != marks) {
+        studio.marks.set(marks);
+    }
     if studio.measured.with_untracked(|old| *old != bars) {
         studio.measured.set(bars);
     }

@@ -13,7 +13,7 @@ use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use recspeed_plan::timeline::{Bar, Told, bars_of, chrome_trace_of_run, memory_of};
+use recspeed_plan::timeline::{Bar, Mark, Told, bars_of, chrome_trace_of_run, memory_of};
 use recspeed_plan::{Bottleneck, Layout, Outlook, Room, Strategy, bottleneck};
 use recspeed_types::event::{MemoryBytes, Sent};
 
@@ -41,6 +41,8 @@ struct Studio {
     refusal: RwSignal<Option<Refusal>>,
     /// The bars of a run, where one is named and has any.
     measured: RwSignal<Vec<Bar>>,
+    /// The collectives within these, and before them.
+    marks: RwSignal<Vec<Mark>>,
     /// All that it told of its steps, for the trace.
     steps: RwSignal<Told>,
     /// Where the ranks of that run stand, where that is known.
@@ -77,6 +79,7 @@ impl Studio {
             planned: RwSignal::new(std::sync::Arc::new(planned)),
             refusal: RwSignal::new(refusal),
             measured: RwSignal::new(Vec::new()),
+            marks: RwSignal::new(Vec::new()),
             steps: RwSignal::new(Told::default()),
             layout: RwSignal::new(None),
             fullest: RwSignal::new(None),

@@ -2,14 +2,14 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use recspeed_plan::timeline::{Part, lane_name, memory_of};
-use recspeed_plan::{Layout, RankOutlook};
+use recspeed_plan::timeline::{Part, Waits, lane_name, memory_of};
+use recspeed_plan::{Layout, RankOutlook, words};
 use wasm_bindgen::prelude::*;
 
 use super::Studio;
 use crate::charts::{Scene, bytes, paint};
 use crate::state::{Theme, system_is_dark, use_lab};
-use crate::studio::{Band, Frame, Lane, about_bar, compared, step_to, summary};
+use crate::studio::{Band, Frame, Lane, about_bar, about_waits, compared, step_to, summary};
 
 /// How much wider than the page the picture can be.
 const ZOOMS: [usize; 4] = [1, 2, 4, 8];
@@ -58,8 +58,10 @@ pub(super) fn Timeline() -> impl IntoView {
         let name = studio.planned.with(|planned| {
             studio.measured.with(|measured| {
                 let held = memory_of(&planned.outlook);
-                let room = planned.setup.room();
-                paint(&canvas, &Scene { frame: &frame, predicted: &planned.bars, measured, held: &held, room });
+                let (room, predicted) = (planned.setup.room(), &planned.bars);
+                studio.marks.with(|marks| {
+                    paint(&canvas, &Scene { frame: &frame, predicted, measured, marks, held: &held, room });
+                });
             });
             format!("{} {} {}", planned.setup.schedule, planned.setup.ranks, planned.setup.micro_batches)
         });
@@ -76,7 +78,11 @@ pub(super) fn Timeline() -> impl IntoView {
                 Lane::Predicted => (planned.bars.get(at).copied(), Layout::new(ranks, ranks, 1).ok()),
                 Lane::Measured => (studio.measured.with(|bars| bars.get(at).copied()), studio.layout.get()),
             };
-            bar.map(|bar| about_bar(&bar, layout, lane == Lane::Measured)).unwrap_or_default()
+            let Some(bar) = bar else { return String::new() };
+            if lane == Lane::Predicted {
+                return about_bar(&bar, layout, false);
+            }
+            about_bar(&bar, layout, true) + &studio.marks.with(|marks| about_waits(&bar, marks))
         })
     };
     let mark = Memo::new(move |_| {
@@ -117,6 +123,10 @@ pub(super) fn Timeline() -> impl IntoView {
                 }
             }
         }
+    };
+    let waited = move || {
+        let waits = studio.measured.with(|bars| studio.marks.with(|marks| Waits::of(bars, marks)));
+        words::waited(&waits)
     };
     let label = Memo::new(move |_| studio.planned.with(|planned| summary(&planned.strategy, &planned.outlook)));
     view! {
@@ -176,6 +186,7 @@ pub(super) fn Timeline() -> impl IntoView {
             {move || studio.planned.with(|planned| {
                 studio.measured.with(|bars| compared(&planned.outlook, bars, (studio.fullest.get(), studio.sent.get())))
             }).map(|text| view! { <p class="plan-compared" data-testid="plan-compared">{text}</p> })}
+            {move || waited().map(|text| view! { <p class="plan-compared" data-testid="plan-waited">{text}</p> })}
             <p class="plan-detail" id="plan-detail" role="status" data-testid="plan-detail">{words}</p>
         </div>
     }
@@ -239,12 +250,16 @@ fn Legend() -> impl IntoView {
             })
         })
     });
+    let exchanged = Memo::new(move |_| studio.marks.with(|marks| !marks.is_empty()));
     let several = Memo::new(move |_| studio.planned.with(|planned| planned.outlook.schedule.chunks() > 1));
     let title = |name: &str| Part::ALL.into_iter().find(|part| part.as_str() == name).map_or("", Part::title);
     view! {
         <ul class="legend">
             {move || parts.get().into_iter().map(|name| view! { <li><i class=format!("key key-{name}")></i>{title(name)}</li> }).collect_view()}
             <li><i class="key key-idle"></i>"idle"</li>
+            {move || exchanged.get().then(|| view! {
+                <li data-testid="plan-key-exchange"><i class="key key-exchange"></i>"collectives with other ranks, at the foot of a bar"</li>
+            })}
             {move || several.get().then(|| view! { <li><i class="key key-odd"></i>"every second stage of a rank"</li> })}
         </ul>
         <ul class="legend">

@@ -16,6 +16,7 @@ pub(crate) mod network;
 mod ranked;
 pub(crate) mod rows;
 pub(crate) mod saved;
+mod spans;
 pub(crate) mod staged;
 mod state;
 mod steps;

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use recspeed_data::parts::Parts;
 use recspeed_parallel::tables::SavedTables;
-use recspeed_parallel::training::{Account, Done, Learning, Overdrawn, Rank, Saved, Strategy, TrainError};
+use recspeed_parallel::training::{Account, Learning, Overdrawn, Rank, Saved, Strategy, TrainError};
 use recspeed_parallel::{Message, Tag, Transport};
-use recspeed_plan::Instruction;
 use recspeed_plan::sharding::TablePiece;
 use recspeed_types::event::{BytesAtPeak, MemoryBytes, Sent};
 use recspeed_types::{EventKind, FitObserver};
@@ -18,6 +17,7 @@ use super::layout::{Layout, TableId};
 use super::network::Network;
 use super::rows::row_rule;
 use super::saved::{Parameters, nothing, tensor};
+use super::spans::{SPAN, Spans, as_span};
 use super::staged::{RankLesson, Staged};
 use super::state::State;
 use super::steps::{AllMoments, Steps, Stumble};
@@ -39,7 +39,7 @@ pub(crate) struct Ranked<'m, N: Staged, T> {
     gathered: bool,
     moments: Option<AllMoments<'static>>,
     taken: u64,
-    timeline: Vec<Done>,
+    spans: Spans,
     /// Of which accounts of which ranks it has been told that they are wrong.
     wrong: BTreeSet<(usize, Account)>,
 }
@@ -132,7 +132,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             gathered: false,
             moments: None,
             taken: 0,
-            timeline: Vec::new(),
+            spans: Spans::of_one_of(ranks),
             wrong: BTreeSet::new(),
         };
         let progress = self.progress(steps, state);
@@ -193,7 +193,7 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
             error => Stumble::Failed(error.into()),
         })?;
         if told {
-            self.timeline.extend(self.rank.note_timeline(false));
+            self.spans.add(self.rank.note_timeline(false));
         }
         Ok(loss)
     }
@@ -268,7 +268,7 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         for sent in self.rank.sent() {
             noted.extend([sent.steps, sent.bytes, sent.messages, sent.waited_us].map(|number| number as f64));
         }
-        noted.extend(self.timeline.drain(..).flat_map(as_numbers));
+        noted.extend(self.spans.take());
         let tag = Tag::new("report", self.taken);
         if communicator.rank() != 0 {
             communicator.send(0, tag, &noted).await?;
@@ -384,73 +384,9 @@ fn as_sent(&[steps, bytes, messages, waited_us]: &[f64; SENT]) -> Sent {
     Sent { steps, bytes, messages, waited_us }
 }
 
-/// Numbers of a span: what, chunk, micro-batch, start, length, bytes sent.
-const SPAN: usize = 6;
-
-/// Of each instruction the letter that the timeline knows, and after them that of a forward pass that is computed again.
-const NAMES: [&str; 12] =
-    ["load", "receive ", "F", "send ", "receive slope ", "B", "I", "W", "send slope ", "reduce", "step", "R"];
-const AGAIN: usize = 11;
-
-fn as_numbers(done: Done) -> Vec<f64> {
-    let what = match done.instruction {
-        Instruction::LoadMicroBatch(_) => 0,
-        Instruction::RecvActivation(_) => 1,
-        Instruction::Forward(_) => 2,
-        Instruction::SendActivation(_) => 3,
-        Instruction::RecvGradient(_) => 4,
-        Instruction::Backward(_) => 5,
-        Instruction::BackwardInput(_) => 6,
-        Instruction::BackwardWeight(_) => 7,
-        Instruction::SendGradient(_) => 8,
-        Instruction::ReduceGradients => 9,
-        Instruction::OptimizerStep => 10,
-    };
-    let [chunk, micro_batch] =
-        done.instruction.cell().map_or([0.0, -1.0], |cell| [cell.chunk as f64, cell.micro_batch as f64]);
-    let span = |what: usize, start: u64, end: u64, sent: u64| {
-        [what as f64, chunk, micro_batch, start as f64, end.saturating_sub(start) as f64, sent as f64]
-    };
-    let begun = done.start_us + done.again_us;
-    let mut spans = span(what, begun, done.end_us, done.sent_bytes).to_vec();
-    if done.again_us > 0 {
-        // What was sent in either part is told of the other one, which ends later.
-        spans.extend(span(AGAIN, done.start_us, begun, 0));
-    }
-    spans
-}
-
-/// As the page's timeline reads it: `F3` in the lane of its chunk.
-fn as_span(rank: u32, &[what, chunk, micro_batch, start, length, sent]: &[f64; SPAN]) -> EventKind {
-    let letter = NAMES[(what as usize).min(AGAIN)];
-    let name = if micro_batch < 0.0 { letter.to_owned() } else { format!("{letter}{micro_batch}") };
-    let [start_us, duration_us, bytes] = [start, length, sent].map(|number| number as u64);
-    EventKind::Span { rank, lane: chunk.to_string(), name, start_us, duration_us, bytes }
-}
-
 #[cfg(test)]
 mod tests {
-    use recspeed_plan::{Schedule, ScheduleKind};
-
     use super::*;
-
-    /// Whoever draws a timeline knows the instructions by the plan's names.
-    #[test]
-    fn spans_have_the_names_that_the_plan_gives_instructions() {
-        for kind in ScheduleKind::ALL {
-            let schedule = Schedule::new(kind, 3, 4, 1).unwrap();
-            for &instruction in (0..3).flat_map(|rank| schedule.list(rank)) {
-                let done = Done { instruction, start_us: 10, end_us: 30, again_us: 0, sent_bytes: 7 };
-                let numbers = as_numbers(done);
-                let [numbers] = numbers.as_chunks::<SPAN>().0 else { panic!("{numbers:?}") };
-                let EventKind::Span { name, duration_us, bytes, .. } = as_span(2, numbers) else { panic!("a span") };
-                let expected = instruction.span_name().or_else(|| instruction.message_name());
-                // What takes a micro-batch from the data is drawn nowhere.
-                let load = || instruction.cell().map(|cell| format!("load{}", cell.micro_batch));
-                assert_eq!((Some(name), duration_us, bytes), (expected.or_else(load), 20, 7));
-            }
-        }
-    }
 
     #[test]
     fn an_account_that_is_wrong_is_told_of_once() {

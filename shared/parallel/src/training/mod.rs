@@ -19,7 +19,7 @@ mod update;
 pub use batch::{Batch, Judge, Judged, Matrix, MicroBatch};
 pub use error::TrainError;
 pub use ledger::{Account, Ledger, Overdrawn};
-pub use meter::{Done, Sent};
+pub use meter::{Again, Done, Exchange, Sent, Timeline};
 pub use rank::{Learning, Rank, Saved};
 pub use stage::Number;
 pub use strategy::Strategy;

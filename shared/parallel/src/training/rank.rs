@@ -14,7 +14,7 @@ use recspeed_plan::{Place, Schedule};
 
 use super::error::TrainError;
 use super::ledger::Ledger;
-use super::meter::{Done, Meter, Sent};
+use super::meter::{Meter, Sent, Timeline};
 use super::stage::{Devices, Learnt, Number, Stage};
 use super::strategy::Strategy;
 use super::update::Rule;
@@ -183,9 +183,10 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
         self.meter.sent
     }
 
-    /// Begins to note when each instruction begins and ends, or stops it; gives what was noted.
-    pub fn note_timeline(&mut self, on: bool) -> Vec<Done> {
-        std::mem::replace(&mut self.meter.timeline, on.then(Vec::new)).unwrap_or_default()
+    /// Begins to note when each instruction and each collective within one begins and ends, or stops it; gives what was
+    /// noted.
+    pub fn note_timeline(&mut self, on: bool) -> Timeline {
+        std::mem::replace(&mut self.meter.timeline, on.then(Timeline::default)).unwrap_or_default()
     }
 
     /// All parameters, on every rank.

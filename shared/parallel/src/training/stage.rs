@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use recspeed_plan::Collective;
 use recspeed_plan::sharding::{FlatSpace, ROWS_OF_A_STEP, ShardLevel};
 
 use super::ledger::Account;
@@ -159,9 +160,9 @@ impl<F: Number> Stage<F> {
         } else {
             numbers(&self.numbers.clone().narrow(0, own.start - shard.start, own.len()))
         };
-        let before = replicas.counters().sent_bytes;
+        let begun = meter.begin_exchange(replicas);
         let all = replicas.all_gather_parts(&own, &lengths).await?;
-        meter.traffic.all_gather += replicas.counters().sent_bytes - before;
+        meter.traffic.all_gather += meter.end_exchange(begun, (Collective::AllGather, Some(layer)), replicas);
         Ok(Weights::lent(tensor(all, &self.devices.passes)))
     }
 
@@ -216,9 +217,12 @@ impl<F: Number> Stage<F> {
             .map(|part| part.start - range.start..part.end - range.start)
             .collect();
         meter.ledger.take(Account::Transient, bytes::<F>(range.len()));
-        let before = replicas.counters().sent_bytes;
-        let part = replicas.reduce_scatter_parts(&joined::<F>(&gradient), &parts).await?;
-        meter.traffic.reduce_scatter += replicas.counters().sent_bytes - before;
+        // A GPU computes until here; from here on the rank waits for others alone.
+        let gradient = joined::<F>(&gradient);
+        let begun = meter.begin_exchange(replicas);
+        let part = replicas.reduce_scatter_parts(&gradient, &parts).await?;
+        meter.traffic.reduce_scatter += meter.end_exchange(begun, (Collective::ReduceScatter, Some(layer)), replicas);
+        drop(gradient);
         meter.ledger.give_back(Account::Transient, bytes::<F>(range.len()));
         let own = common(&range, &shard);
         if !own.is_empty() {
@@ -287,13 +291,15 @@ impl<F: Number> Stage<F> {
         // whole sum.
         let exchanged = bytes::<F>(self.len() + self.space.shard(self.place).len());
         meter.ledger.take(Account::Update, exchanged);
-        let before = replicas.counters().sent_bytes;
-        let mut sum = replicas.reduce_scatter(&joined::<F>(&whole)).await?;
-        let after = replicas.counters().sent_bytes;
-        meter.traffic.reduce_scatter += after - before;
+        let travels = joined::<F>(&whole);
+        let begun = meter.begin_exchange(replicas);
+        let mut sum = replicas.reduce_scatter(&travels).await?;
+        meter.traffic.reduce_scatter += meter.end_exchange(begun, (Collective::ReduceScatter, None), replicas);
+        drop(travels);
         if self.level == ShardLevel::DataParallel {
+            let begun = meter.begin_exchange(replicas);
             sum = replicas.all_gather_parts(&sum, &self.shard_lengths()).await?;
-            meter.traffic.all_gather += replicas.counters().sent_bytes - after;
+            meter.traffic.all_gather += meter.end_exchange(begun, (Collective::AllGather, None), replicas);
         }
         meter.ledger.give_back(Account::Update, exchanged);
         Ok(tensor(sum, &self.devices.optimizer))
@@ -331,10 +337,10 @@ impl<F: Number> Stage<F> {
             // the old ones.
             let exchanged = bytes::<F>(self.len() + self.space.shard(self.place).len());
             meter.ledger.take(Account::Update, exchanged);
-            let before = replicas.counters().sent_bytes;
             let (own, lengths) = (numbers::<F, 1>(&moved), self.shard_lengths());
+            let begun = meter.begin_exchange(replicas);
             let all = Box::pin(replicas.all_gather_parts(&own, &lengths)).await?;
-            meter.traffic.all_gather += replicas.counters().sent_bytes - before;
+            meter.traffic.all_gather += meter.end_exchange(begun, (Collective::AllGather, None), replicas);
             self.numbers = tensor(all, &self.devices.passes);
             meter.ledger.give_back(Account::Update, exchanged);
         } else {

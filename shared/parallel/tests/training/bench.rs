@@ -114,7 +114,7 @@ impl Course {
         Self { model, parts, ..Self::new(widths, dropout, batches) }
     }
 
-    fn model(&self, strategy: &Strategy, rank: usize) -> &Sequential {
+    pub(crate) fn model(&self, strategy: &Strategy, rank: usize) -> &Sequential {
         let (layout, place) = (strategy.layout, strategy.layout.place(rank));
         if layout.tensor() == 1 { &self.model } else { &self.parts[place.tensor] }
     }

@@ -1,6 +1,7 @@
 //! The law: every strategy computes the update of one device.
 
 mod bench;
+mod exchanges;
 mod faults;
 mod lent;
 mod pipelines;

@@ -7,12 +7,15 @@ use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use recspeed_parallel::model::{LayerSizes as _, Model, Noise, StepNoise};
 use recspeed_parallel::tables::{LookUp, RowGradient, RowRule, SavedTables, Wanted};
-use recspeed_parallel::training::{Account, Batch, Judged, MicroBatch, Rank, Rule, Saved, Strategy, TrainError};
+use recspeed_parallel::training::{
+    Account, Batch, Exchange, Judged, MicroBatch, Rank, Rule, Saved, Strategy, TrainError,
+};
 use recspeed_parallel::{at_once, local};
 use recspeed_plan::sharding::{ShardLevel, TableShape, TableSharding};
-use recspeed_plan::{Recompute, ScheduleKind};
+use recspeed_plan::{Collective, Instruction, Recompute, ScheduleKind};
 
 use crate::bench::{Course, INPUTS, Shape, close, draws, on_one_tape, orders, squared, start, tensor};
+use crate::exchanges::{held_to_the_law, since};
 
 /// What the input of a row is the sum of a bag of, and what is added to its score.
 fn shapes() -> Vec<TableShape> {
@@ -109,11 +112,12 @@ impl MicroBatch for SomeRows<'_> {
     }
 }
 
-/// Parameters, tables, and the losses before each step.
+/// Parameters, tables, the losses before each step, and the exchanges of all steps.
 struct End {
     saved: Saved,
     tables: SavedTables<'static>,
     losses: Vec<f64>,
+    exchanges: Vec<Exchange>,
 }
 
 const RULE: RowRule = RowRule::Sgd { decay: 0.0 };
@@ -131,9 +135,15 @@ fn train(
         let (model, device) = (&course.model, Device::flex());
         let rank = Rank::new(model, strategy.clone(), communicator, course.learning.clone(), saved, &device)?;
         let mut rank = rank.with_tables(&shapes(), sharding, rule, tables)?;
-        let mut losses = Vec::new();
+        let (mut losses, mut exchanges) = (Vec::new(), Vec::new());
         for (step, &rows) in course.batches.iter().enumerate().skip(first) {
+            let before = rank.sent()[1];
+            // Noting changes nothing of what is learnt: every other step does without.
+            rank.note_timeline(step % 2 == 0);
             losses.push(rank.step(&Looking::new(model, step, rows)).await?);
+            let timeline = rank.note_timeline(false);
+            held_to_the_law(&timeline, since(before, rank.sent()[1]));
+            exchanges.extend(timeline.exchanges);
         }
         for account in [Account::Activations, Account::Transient, Account::Update, Account::Gradients] {
             assert_eq!(rank.ledger().held(account), 0, "{account:?}: everything held for a batch is given back");
@@ -142,7 +152,7 @@ fn train(
         let tables = rank.save_tables().await?.expect("it has tables");
         let first = rank.save_tables_at_first().await?;
         assert!(first.is_none_or(|first| first == tables), "what comes to the first rank is what all have");
-        Ok(End { saved: rank.save().await?, tables, losses })
+        Ok(End { saved: rank.save().await?, tables, losses, exchanges })
     }))
 }
 
@@ -252,6 +262,24 @@ fn schedules_recomputation_and_table_sharding_agree_to_the_last_bit_with_adam() 
                     let sharding = TableSharding::ColumnWise;
                     assert!(of(&shape, sharding) == expected, "{schedule:?} {stages} {micro_batches} {recompute:?}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_go_all_to_all_before_the_first_pass_and_their_gradients_when_gradients_are_reduced() {
+    let course = Course::new(&[6, 5, 4], 0.2, &[12]);
+    let layers = course.model.parameters().len();
+    let from = (&start(&course.model), &first_tables(), 0);
+    for ranks in [1, 2, 3] {
+        for sharding in TableSharding::ALL {
+            let strategy = Shape { ranks, ..Shape::default() }.strategy(layers);
+            for end in train(&course, &strategy, (RULE, sharding), from).unwrap() {
+                let tables = end.exchanges.iter().filter(|exchange| exchange.collective == Collective::AllToAll);
+                let within: Vec<Option<Instruction>> = tables.map(|exchange| exchange.within).collect();
+                let expected = [None, Some(Instruction::ReduceGradients)];
+                assert_eq!(within, if ranks == 1 { &[][..] } else { &expected[..] }, "{ranks} ranks, {sharding:?}");
             }
         }
     }

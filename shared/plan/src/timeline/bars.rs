@@ -66,13 +66,17 @@ pub struct Bar {
     pub start_us: f64,
     /// The same of its end.
     pub end_us: f64,
+    /// Microseconds of it in which the rank waited for messages of others, in collectives that are part of it; 0 in a
+    /// plan, which counts them as part of what the rank does.
+    pub waited_us: f64,
 }
 
 impl Bar {
     /// With moments so many times as late.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
-        Self { start_us: self.start_us * factor, end_us: self.end_us * factor, ..self }
+        let [start_us, end_us, waited_us] = [self.start_us, self.end_us, self.waited_us].map(|us| us * factor);
+        Self { start_us, end_us, waited_us, ..self }
     }
 }
 
@@ -107,6 +111,7 @@ fn bars(
             chunk: cell.map_or(0, |cell| cell.chunk),
             start_us: span.start_us,
             end_us: span.end_us,
+            waited_us: 0.0,
         };
         match span.instruction {
             Instruction::Forward(_) => {}
@@ -132,12 +137,17 @@ fn bars(
 }
 
 /// The bars of a run's `span` events: names are those of `Instruction::span_name`, and `R3` where the third micro-batch's forward
-/// pass is computed again; a lane that is a number is the chunk. What has another name is left out. The first bar begins at 0.
+/// pass is computed again; a lane that is a number is the chunk. What has another name is left out, and so are
+/// collectives, which are part of a bar already. The first bar begins at 0, or the look-up in tables before it.
 pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
     let mut bars: Vec<Bar> = events
         .iter()
         .filter_map(|event| {
-            let EventKind::Span { rank, lane, name, start_us, duration_us, .. } = &event.kind else { return None };
+            let EventKind::Span { rank, lane, name, start_us, duration_us, waited_us, exchange: None, .. } =
+                &event.kind
+            else {
+                return None;
+            };
             let (part, micro_batch) = named(name)?;
             Some(Bar {
                 rank: *rank as usize,
@@ -146,6 +156,7 @@ pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
                 chunk: lane.parse().unwrap_or(0),
                 start_us: *start_us as f64,
                 end_us: (start_us + duration_us) as f64,
+                waited_us: (*waited_us).min(*duration_us) as f64,
             })
         })
         .collect();
@@ -158,9 +169,10 @@ pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
     bars
 }
 
-/// When the first bar of these events begins, by their own clock.
+/// When the first bar of these events begins, or the look-up in tables before it, by their own clock.
 pub(super) fn beginning(events: &[RunEvent]) -> Option<u64> {
     let start = |event: &RunEvent| match &event.kind {
+        EventKind::Span { start_us, exchange: Some(exchange), .. } => exchange.within.is_none().then_some(*start_us),
         EventKind::Span { name, start_us, .. } => named(name).map(|_| *start_us),
         _ => None,
     };
@@ -180,20 +192,22 @@ pub fn first_step(mut bars: Vec<Bar>) -> Vec<Bar> {
     bars
 }
 
-/// Idle over ideal time of bars that were measured, until the last pass: what the busiest rank waits beside what it computes. The
-/// same as a plan's, so that both can be compared.
+/// Idle over ideal time of bars that were measured, from the first pass until the last: what the busiest rank waits
+/// beside what it computes. The same as a plan's, so that both can be compared: collectives within a pass are part of
+/// it, and what they wait is no bubble.
 pub fn bubble_of(bars: &[Bar]) -> Option<f64> {
     let computes = || bars.iter().filter(|bar| bar.micro_batch.is_some());
+    let start = computes().map(|bar| bar.start_us).fold(f64::INFINITY, f64::min);
     let end = computes().map(|bar| bar.end_us).fold(0.0, f64::max);
     let mut busy = vec![0.0; bars.last()?.rank + 1];
     for bar in computes() {
         busy[bar.rank] += bar.end_us - bar.start_us;
     }
     let ideal = busy.into_iter().fold(0.0, f64::max);
-    (ideal > 0.0).then(|| (end - ideal) / ideal)
+    (ideal > 0.0).then(|| (end - start - ideal) / ideal)
 }
 
-fn named(name: &str) -> Option<(Part, Option<usize>)> {
+pub(super) fn named(name: &str) -> Option<(Part, Option<usize>)> {
     let mut letters = name.chars();
     let part = match (name, letters.next()?) {
         ("reduce", _) => return Some((Part::Reduce, None)),

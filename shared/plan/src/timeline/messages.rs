@@ -3,6 +3,7 @@
 use recspeed_types::{EventKind, RunEvent};
 
 use super::bars::{Bar, bars_of_events, beginning};
+use super::exchanges::{Mark, marks_of};
 
 /// Something between ranks that took one of them a while: it sent, waited for what another one sent, or exchanged with its replicas.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Told {
     pub bars: Vec<Bar>,
     /// What they sent and waited for, rank by rank in the order of time.
     pub messages: Vec<Message>,
+    /// The collectives that they took part in, rank by rank in the order of time: within the bars, and before them.
+    pub marks: Vec<Mark>,
     /// By rank and in the order of time, moments and the bytes that the rank had sent by then, whatever it did meanwhile.
     pub sent: Vec<(usize, f64, u64)>,
 }
@@ -35,9 +38,16 @@ impl Told {
     pub fn of_events(events: &[RunEvent]) -> Self {
         let bars = bars_of_events(events);
         let first = beginning(events).unwrap_or(0);
+        let marks = marks_of(events, &bars, first);
         let (mut messages, mut sent) = (Vec::new(), Vec::new());
         for event in events {
-            let EventKind::Span { rank, name, start_us, duration_us, bytes, .. } = &event.kind else { continue };
+            let EventKind::Span { rank, name, start_us, duration_us, bytes, exchange, .. } = &event.kind else {
+                continue;
+            };
+            // What was sent within another span is told of that one.
+            if exchange.as_ref().is_some_and(|exchange| exchange.within.is_some()) {
+                continue;
+            }
             let (rank, end) = (*rank as usize, start_us + duration_us);
             if end < first {
                 continue;
@@ -61,6 +71,6 @@ impl Told {
             *bytes += already;
             before = (*rank, *bytes);
         }
-        Self { bars, messages, sent }
+        Self { bars, messages, marks, sent }
     }
 }

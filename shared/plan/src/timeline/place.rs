@@ -51,8 +51,15 @@ mod tests {
 
     #[test]
     fn stages_go_round_the_ranks_of_one_pipeline() {
-        let bar =
-            |rank, chunk| Bar { rank, chunk, part: Part::Forward, micro_batch: Some(0), start_us: 0.0, end_us: 1.0 };
+        let bar = |rank, chunk| Bar {
+            rank,
+            chunk,
+            part: Part::Forward,
+            micro_batch: Some(0),
+            start_us: 0.0,
+            end_us: 1.0,
+            waited_us: 0.0,
+        };
         let layout = Layout::new(4, 2, 1).expect("they divide");
         let stages = [(0, 0), (1, 0), (2, 0), (0, 1), (3, 1)].map(|(rank, chunk)| stage_of(&bar(rank, chunk), layout));
         assert_eq!(stages, [0, 0, 1, 2, 3]);

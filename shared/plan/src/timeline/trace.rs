@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::held::Stacked;
-use super::{Bar, Message, Part, Told, among, rows_of, stage_of};
+use super::{Bar, Mark, Message, Part, Told, among, rows_of, stage_of};
 use crate::Layout;
 
 /// What every trace of this lab begins with, and none of another program: the format's place for what is no event names who wrote it. The
@@ -14,30 +14,33 @@ pub const TRACE_HEAD: &str = r#"{"displayTimeUnit":"ms","otherData":{"writer":"r
 /// counters for the bytes that are foretold, `held` by each rank of the plan. The ranks of a run are other processes than those of the plan, and say which they are.
 /// Nothing in it needs escaping.
 pub fn chrome_trace(held: &[Stacked], predicted: &[Bar], measured: &[Bar], layout: Option<Layout>) -> String {
-    written(held, predicted, (measured, &[], &[]), layout)
+    written(held, predicted, &Measured { bars: measured, messages: &[], marks: &[], sent: &[] }, layout)
 }
 
-/// The same of a run that told what its ranks sent and waited for: a thread more a rank for that, and a counter of the bytes that it had
-/// sent by then.
+/// The same of a run that told what its ranks sent and waited for: collectives within the bars that they are part of,
+/// on the same thread, where viewers nest them by their times; a thread more a rank for messages, and a counter of the
+/// bytes that it had sent by then.
 pub fn chrome_trace_of_run(held: &[Stacked], predicted: &[Bar], told: &Told, layout: Option<Layout>) -> String {
-    written(held, predicted, (&told.bars, &told.messages, &told.sent), layout)
+    let Told { bars, messages, marks, sent } = told;
+    written(held, predicted, &Measured { bars, messages, marks, sent }, layout)
 }
 
 /// The thread of a rank's messages: behind those of its chunks.
 const MESSAGES: usize = recspeed_types::limits::MAX_CHUNKS as usize;
 
-/// What was measured: bars, messages, and what was sent by when.
-type Measured<'a> = (&'a [Bar], &'a [Message], &'a [(usize, f64, u64)]);
+/// What was measured, as [`Told`] has it.
+struct Measured<'a> {
+    bars: &'a [Bar],
+    messages: &'a [Message],
+    marks: &'a [Mark],
+    sent: &'a [(usize, f64, u64)],
+}
 
-fn written(
-    held: &[Stacked],
-    predicted: &[Bar],
-    (measured, messages, sent): Measured<'_>,
-    layout: Option<Layout>,
-) -> String {
+fn written(held: &[Stacked], predicted: &[Bar], measured: &Measured<'_>, layout: Option<Layout>) -> String {
+    let Measured { bars, messages, marks, sent } = *measured;
     let ranks = held.len();
     let mut trace = Trace::default();
-    trace.timeline("predicted", 0, predicted, Layout::new(ranks, ranks, 1).ok());
+    trace.timeline("predicted", 0, (predicted, &[]), Layout::new(ranks, ranks, 1).ok());
     for (rank, Stacked { stays: [parameters, gradients, optimizer], changes }) in held.iter().enumerate() {
         for (at, bytes) in changes {
             trace.events.push(format!(
@@ -45,9 +48,9 @@ fn written(
             ));
         }
     }
-    trace.timeline("measured", ranks, measured, layout);
+    trace.timeline("measured", ranks, (bars, marks), layout);
     // A rank without bars is no process here.
-    let has_bars = |rank: usize| measured.binary_search_by_key(&rank, |bar| bar.rank).is_ok();
+    let has_bars = |rank: usize| bars.binary_search_by_key(&rank, |bar| bar.rank).is_ok();
     trace.messages(ranks, messages.iter().filter(|message| has_bars(message.rank)));
     for (rank, at, bytes) in sent.iter().filter(|(rank, ..)| has_bars(*rank)) {
         let (pid, ts) = (ranks + rank, microseconds(nanoseconds(*at)));
@@ -80,8 +83,8 @@ impl Trace {
             .push(format!(r#"{{"name":"{what}_name","ph":"M","pid":{pid},"tid":{tid},"args":{{"name":"{name}"}}}}"#));
     }
 
-    /// The bars of ranks, which are the processes from `first` on.
-    fn timeline(&mut self, whose: &str, first: usize, bars: &[Bar], layout: Option<Layout>) {
+    /// The bars of ranks, which are the processes from `first` on, and the marks within them.
+    fn timeline(&mut self, whose: &str, first: usize, (bars, marks): (&[Bar], &[Mark]), layout: Option<Layout>) {
         for row in rows_of(bars) {
             let Some(bar) = bars[row.clone()].first() else { continue };
             let (rank, pid) = (bar.rank, first + bar.rank);
@@ -99,7 +102,13 @@ impl Trace {
             }
         }
         let mut ends: HashMap<[usize; 2], u64> = HashMap::new();
+        let mut marks = marks.iter().peekable();
         for bar in bars {
+            // In the order of time, and of what begins together the bar first: viewers open what encloses before what
+            // is enclosed.
+            while let Some(mark) = marks.next_if(|mark| (mark.rank, mark.start_us) < (bar.rank, bar.start_us)) {
+                self.mark(first, mark, &ends);
+            }
             let number = bar.micro_batch.map(|n| n.to_string()).unwrap_or_default();
             let letter = match bar.part {
                 Part::Forward => "F",
@@ -124,9 +133,33 @@ impl Trace {
                 microseconds(end - start),
             ));
         }
+        for mark in marks {
+            self.mark(first, mark, &ends);
+        }
         if let Some(layout) = layout {
             self.arrows(first, bars, layout);
         }
+    }
+
+    /// A collective; `ends`: where the last bar of each track ends, over which it may not lie.
+    fn mark(&mut self, first: usize, mark: &Mark, ends: &HashMap<[usize; 2], u64>) {
+        let Mark { rank, chunk, collective, within, layer, start_us, end_us, bytes, waited_us, longest } = *mark;
+        let last = ends.get(&[rank, chunk]).copied().unwrap_or(0);
+        let [mut start, mut end] = [start_us, end_us].map(nanoseconds);
+        if within.is_some() {
+            (start, end) = (start.min(last), end.min(last));
+        }
+        let layer = layer.map(|layer| format!(r#","layer":{layer}"#)).unwrap_or_default();
+        let longest = longest
+            .map(|(rank, us)| format!(r#","waited_longest_for_rank":{rank},"waited_longest_us":{us:.0}"#))
+            .unwrap_or_default();
+        self.events.push(format!(
+            r#"{{"name":"{}","cat":"exchange","ph":"X","pid":{},"tid":{chunk},"ts":{},"dur":{},"args":{{"bytes":{bytes},"waited_us":{waited_us:.0}{layer}{longest}}}}}"#,
+            collective.as_str(),
+            first + rank,
+            microseconds(start),
+            microseconds(end.saturating_sub(start)),
+        ));
     }
 
     /// What ranks sent and waited for, rank by rank in the order of time.

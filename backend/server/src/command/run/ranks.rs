@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, Table, presets};
 use recspeed_plan::pace::GFLOPS;
-use recspeed_plan::timeline::{bars_of_events, bubble_of, first_step};
-use recspeed_plan::{Assumed, Layout, Outlook, RankOutlook, of_spec};
+use recspeed_plan::timeline::{Told, Waits, bubble_of, first_step, marks_of_step};
+use recspeed_plan::{Assumed, Layout, Outlook, RankOutlook, of_spec, words};
 use recspeed_types::event::Sent;
 use recspeed_types::spec::TableSharding;
 use recspeed_types::{ExperimentSpec, RunEvent};
@@ -58,7 +58,11 @@ impl Ranks<'_> {
         for column in table.column_iter_mut() {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        let measured = bubble_of(&first_step(bars_of_events(self.spans)));
+        let told = Told::of_events(self.spans);
+        let bars = first_step(told.bars);
+        let measured = bubble_of(&bars);
+        let waited = words::waited(&Waits::of(&bars, &marks_of_step(&told.marks, &bars)));
+        let waited = waited.map(|waited| format!("{waited}\n")).unwrap_or_default();
         let bubble = measured.zip(outlook.as_ref()).map(|(measured, outlook)| {
             let planned = percent(outlook.simulation.bubble());
             format!("Bubble of the pipeline {planned} planned, {} measured.\n", percent(measured))
@@ -68,7 +72,7 @@ impl Ranks<'_> {
         } else {
             ""
         };
-        Some(format!("Ranks\n{table}\n{}{tables}", bubble.unwrap_or_default()))
+        Some(format!("Ranks\n{table}\n{}{waited}{tables}", bubble.unwrap_or_default()))
     }
 }
 
@@ -94,12 +98,16 @@ mod tests {
         let sent = BTreeMap::from([(0, sent(4 * 16_400)), (1, sent(4 * 16_400))]);
         let spans = [(0, "F0", 0), (1, "F0", 10), (1, "B0", 20), (0, "B0", 30)].map(|(rank, name, start_us)| {
             let (lane, name) = ("0".to_owned(), name.to_owned());
-            let kind = EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0 };
+            let waited_us = if name == "B0" { 3 } else { 0 };
+            let kind =
+                EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0, waited_us, exchange: None };
             RunEvent { run: RunId::new("r").unwrap(), seq: 0, at_us: 0, kind }
         });
         let ranks = Ranks { held: &held, sent: &sent, spans: &spans };
         let text = ranks.as_text(&spec("mlp", "rmse")).unwrap();
-        for said in ["2.0 KiB", "4.0 KiB", "16.0 KiB", "2 ms", "planned, 100.0 % measured."] {
+        for said in
+            ["2.0 KiB", "4.0 KiB", "16.0 KiB", "2 ms", "planned, 100.0 % measured.", "backward 30 % of its time."]
+        {
             assert!(text.contains(said), "{said}: {text}");
         }
         assert!(!text.contains("Tables"), "{text}");

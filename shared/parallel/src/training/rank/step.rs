@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use burn::tensor::{Tensor, TensorData};
-use recspeed_plan::{Cell, Instruction, Schedule};
+use recspeed_plan::{Cell, Collective, Instruction, Schedule};
 
 use super::cells::{Cells, Flight};
 use super::tables::{Looked, Reader};
@@ -14,7 +14,7 @@ use crate::model::{Model, Noise, Pass, StepNoise, Sum};
 use crate::training::batch::{Batch, MicroBatch};
 use crate::training::error::TrainError;
 use crate::training::ledger::Account;
-use crate::training::meter::Done;
+use crate::training::meter::Moment;
 use crate::training::stage::{Number, bytes};
 use crate::training::strategy::Cut;
 use crate::{Tag, Transport};
@@ -71,6 +71,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     pub async fn step(&mut self, batch: &dyn Batch) -> Result<f64, TrainError> {
         let rows = batch.rows();
         let before = self.all.counters();
+        self.meter.begin_step();
         let cut = self.strategy.cut(rows, self.place.replica)?;
         let (schedule, buffers) = if cut.len() == self.schedule.micro_batches() {
             (self.schedule.clone(), self.buffers.clone())
@@ -104,12 +105,13 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         for &instruction in list.list(own) {
             // Some transports move messages only while they are called: here, and between layers below.
             self.all.progress();
-            let (begun, before) = (self.clock(), self.all.counters().sent_bytes);
+            let begun = self.moment();
+            if begun.is_some() {
+                self.meter.begin_instruction(instruction);
+            }
             self.carry_out(instruction, batch, &mut trip).await?;
-            let (ended, again_us) = (self.clock(), std::mem::take(&mut self.meter.again_us));
-            if let (Some(timeline), Some((start_us, end_us))) = (&mut self.meter.timeline, begun.zip(ended)) {
-                let sent_bytes = self.all.counters().sent_bytes - before;
-                timeline.push(Done { instruction, start_us, end_us, again_us, sent_bytes });
+            if let Some((begun, ended)) = begun.zip(self.moment()) {
+                self.meter.end_instruction(instruction, begun, ended);
             }
         }
         self.meter.end_step(before, self.all.counters());
@@ -118,13 +120,13 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
 
     /// The time in a step that is told, once the device has done what it was given: a GPU is given kernels, and
     /// computes them when it comes to them. `None` in other steps, which wait for nothing.
-    fn clock(&self) -> Option<u64> {
+    fn moment(&self) -> Option<Moment> {
         self.meter.timeline.as_ref()?;
         // A tab may not wait for a device, and has none to wait for: flex computes on the thread that calls it. A
         // device that has failed says so where its numbers are read next, as in a step that is not told.
         #[cfg(not(target_arch = "wasm32"))]
         let _ = self.device.sync();
-        Some(self.all.now_us())
+        Some(Moment { us: self.all.now_us(), counters: self.all.counters() })
     }
 
     async fn carry_out(
@@ -256,7 +258,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             pass.forward(layer, weights, &noise);
             if let Some(sum) = model.exchange(layer).output {
                 let own = pass.output();
-                let sum = Box::pin(sharers::summed::<T, F>(&self.sharers, own, sum, &mut self.meter)).await?;
+                let sum = Box::pin(sharers::summed::<T, F>(&self.sharers, own, (layer, sum), &mut self.meter)).await?;
                 pass.complete(layer, sum, &noise);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
@@ -270,10 +272,11 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         let held = bytes::<F>(input.dims().iter().product());
         let more = self.kept_bytes(trip, cell).saturating_sub(held);
         self.meter.ledger.take(Account::Activations, more);
-        let begun = self.clock();
+        self.meter.begin_again();
         let mut pass = trip.model(cell).begin(layers, input);
         self.go_through(cell, pass.as_mut(), trip).await?;
-        self.meter.again_us = self.clock().zip(begun).map_or(0, |(ended, begun)| ended.saturating_sub(begun));
+        let ended = self.moment();
+        self.meter.end_again(ended);
         let flight = trip.cells.get(cell);
         flight.bytes += more;
         flight.pass = Some(pass);
@@ -297,7 +300,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             let (exchange, stage) = (model.exchange(layer), &self.stages[cell.chunk]);
             if let Some(count) = exchange.slopes_of {
                 let own = pass.own_slope(layer);
-                let all = Box::pin(sharers::gathered::<T, F>(&self.sharers, &own, count, &mut self.meter)).await?;
+                let what = (layer, count);
+                let all = Box::pin(sharers::gathered::<T, F>(&self.sharers, &own, what, &mut self.meter)).await?;
                 pass.gathered(layer, all);
             }
             let made_again = if stage.lends() { made_again::<F>(model, layer, rows) } else { 0 };
@@ -309,8 +313,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             };
             pass.backward_input(layer, weights, layer > 0 || looks_up);
             if layer > 0 && exchange.input_slope {
-                let slope = pass.input_slope();
-                let sum = Box::pin(sharers::summed::<T, F>(&self.sharers, slope, Sum::Whole, &mut self.meter)).await?;
+                let (slope, what) = (pass.input_slope(), (layer, Sum::Whole));
+                let sum = Box::pin(sharers::summed::<T, F>(&self.sharers, slope, what, &mut self.meter)).await?;
                 pass.begin_backward(sum);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
@@ -358,7 +362,9 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         let mut known = [trip.loss, squares, bad.unwrap_or(0.0)];
         if self.all.ranks() > 1 {
             let told = 2 + usize::from(bad.is_some());
+            let begun = self.meter.begin_exchange(&self.all);
             Box::pin(self.all.all_reduce(&mut known[..told])).await?;
+            self.meter.end_exchange(begun, (Collective::AllReduce, None), &self.all);
         }
         let [loss, squares, bad] = known;
         if !loss.is_finite() {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Tensor, TensorData};
+use recspeed_plan::Collective;
 use recspeed_plan::sharding::{TablePiece, TablePlacement, TableShape, TableSharding};
 
 use super::Rank;
@@ -189,9 +190,10 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
                 own = reads;
             }
         }
-        let before = self.all.counters().sent_bytes;
+        // With what the rank looks up of its own rows for others, and puts together of theirs.
+        let begun = self.meter.begin_exchange(&self.all);
         let vectors = tables.fetch(batch.look_ups(), &wanted, &self.all, &mut self.meter.ledger).await?;
-        self.meter.traffic.tables += self.all.counters().sent_bytes - before;
+        self.meter.traffic.tables += self.meter.end_exchange(begun, (Collective::AllToAll, None), &self.all);
         let bytes = vectors.iter().map(|vectors| 4 * vectors.len() as u64).sum();
         self.meter.ledger.take(Account::Transient, bytes);
         for (table, (vectors, shape)) in vectors.iter().zip(tables.placement().tables()).enumerate() {
@@ -237,9 +239,9 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             gradient
         });
         let gradients: Vec<Vec<f32>> = gradients.collect();
-        let before = self.all.counters().sent_bytes;
+        let begun = self.meter.begin_exchange(&self.all);
         tables.give_back(batch.look_ups(), &wanted, &gradients, &self.all, &mut self.meter.ledger).await?;
-        self.meter.traffic.tables += self.all.counters().sent_bytes - before;
+        self.meter.traffic.tables += self.meter.end_exchange(begun, (Collective::AllToAll, None), &self.all);
         self.meter.ledger.give_back(Account::Transient, bytes);
         Ok(())
     }
