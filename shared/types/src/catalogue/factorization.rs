@@ -384,16 +384,16 @@ pub(super) static WARP: Entry = Entry {
             kind: ParamKind::Float { min: 1e-6, max: 1.0, default: 0.03 },
         },
         Param {
-            name: "max_sampled",
-            title: "Draws",
-            help: "Items that are looked at, at most, for one that wrongly scores high.",
-            kind: ParamKind::Integer { min: 1, max: 1000, default: 10 },
-        },
-        Param {
             name: "regularization",
             title: "Regularization",
             help: PENALTY,
             kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.01 },
+        },
+        Param {
+            name: "max_sampled",
+            title: "Draws",
+            help: "Items that are looked at, at most, for one that wrongly scores high.",
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 10 },
         },
         MODE,
     ],
