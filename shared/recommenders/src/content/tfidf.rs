@@ -42,6 +42,31 @@ struct ContentTfIdf {
     permuted: Option<Asked>,
 }
 
+/// Refuses a recommender that could make nobody a profile of these ratings (users × items), itself or in a component.
+///
+/// # Errors
+/// [`FitError::NoProfiles`], with the place of the component.
+pub(super) fn check_profiles(recommender: &ResolvedRecommender, by_user: &Csr) -> Result<(), FitError> {
+    let kind = METHOD.kind;
+    if recommender.entry.kind != kind {
+        let mut components = recommender.components().iter().enumerate();
+        return components
+            .try_for_each(|(index, each)| check_profiles(each, by_user).map_err(|error| error.of_component(index)));
+    }
+    if by_user.values.iter().all(|rating| *rating == 0.0) {
+        let why = "every rating that is learnt from is 0";
+        let remedy = "leave the ratings out of the file, so that every row counts as 1, or take `content-linear`, which learns \
+                      from who has what";
+        return Err(FitError::NoProfiles { kind, why, remedy });
+    }
+    let own_are_alike = |user: usize| by_user.row(user).1.windows(2).all(|pair| pair[0] == pair[1]);
+    if recommender.boolean("centred") && (0..by_user.n_rows()).all(own_are_alike) {
+        let why = "nobody gave two different ratings, and each counts by how far it lies from the person's own mean";
+        return Err(FitError::NoProfiles { kind, why, remedy: "set recommender.centred = false" });
+    }
+    Ok(())
+}
+
 /// Items × terms, and terms × items.
 #[derive(Debug)]
 struct Asked {
@@ -56,6 +81,7 @@ impl ContentTfIdf {
         if observer.stop_requested() {
             return Err(FitError::Interrupted { done: 0, total, unit: "items" });
         }
+        check_profiles(recommender, &data.by_user)?;
         let (terms, counts) = terms_of(recommender, data)?;
         let (items, lengths) = weigh(&counts, terms.len(), recommender.boolean("sublinear"));
         observer.event(EventKind::Progress { done: total, total, unit: "items".to_owned() });
