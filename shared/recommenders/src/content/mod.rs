@@ -11,6 +11,7 @@ use recspeed_types::spec::ResolvedRecommender;
 use crate::fit::Method;
 use crate::{FitError, TrainSet};
 pub(crate) use terms::{Terms, term, word};
+pub(crate) use tfidf::size_of_profiles;
 pub use words::check_words;
 
 /// In the catalogue's order.

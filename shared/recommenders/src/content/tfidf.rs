@@ -14,7 +14,7 @@ use super::weigh::{weigh, weigh_again};
 use super::words::terms_of;
 use crate::fit::{FitRequest, Method};
 use crate::recommender::model_bytes;
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, Values};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, TrainSet, Values};
 
 pub(super) const METHOD: Method = Method {
     kind: "content-tfidf",
@@ -65,6 +65,24 @@ pub(super) fn check_profiles(recommender: &ResolvedRecommender, by_user: &Csr) -
         return Err(FitError::NoProfiles { kind, why, remedy: "set recommender.centred = false" });
     }
     Ok(())
+}
+
+/// Dimensions of the profiles that a fit to these data will make, and how many of them everybody's profiles have together.
+///
+/// # Errors
+/// Those of the fit where there is nothing to read.
+pub(crate) fn size_of_profiles(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -> Result<(u64, u64), FitError> {
+    let (terms, counts) = terms_of(recommender, data)?;
+    // Of each term the last user who was met with it.
+    let mut last = vec![None; terms.len()];
+    let mut entries = 0;
+    for user in 0..data.n_users() {
+        let (items, _) = data.by_user.row(user);
+        for &term in items.iter().flat_map(|&item| counts.row(item as usize).0) {
+            entries += u64::from(last[term as usize].replace(user) != Some(user));
+        }
+    }
+    Ok((terms.len() as u64, entries))
 }
 
 /// Items × terms, and terms × items.
