@@ -120,6 +120,20 @@ impl Space {
         self.0.iter().map(is_read).collect()
     }
 
+    /// The values of a trial as its result speaks of them: nothing (`null`) in place of those that nothing read under the others. By
+    /// `rmse` alone nobody knows whether a step length was good that the Gibbs sampler never took.
+    #[must_use]
+    pub fn judged(&self, spec: &ExperimentSpec, values: &Values) -> Values {
+        let depends = |dimension: &Dimension| {
+            place(spec, &dimension.path).is_some_and(|(own, _, name)| Condition::of(&own.kind, name).is_some())
+        };
+        if !self.0.iter().any(depends) {
+            return values.clone();
+        }
+        let judged = |(value, is_read): (&Value, bool)| if is_read { value.clone() } else { Value::Null };
+        values.iter().zip(self.are_read(spec, values)).map(judged).collect()
+    }
+
     /// Both ends of each range, and each listed value, must fit the spec in some trial.
     ///
     /// # Errors
@@ -440,6 +454,9 @@ mod tests {
         };
         let are_read = |similarity: &str| space.are_read(&member.spec, &vec![1.5.into(), similarity.into()]);
         assert_eq!((are_read("tf-idf"), are_read("bm25")), (vec![false, true], vec![true, true]));
+        let judged = |similarity: &str| space.judged(&member.spec, &vec![1.5.into(), similarity.into()]);
+        assert_eq!(judged("tf-idf"), [Value::Null, "tf-idf".into()], "nothing was learnt of k₁");
+        assert_eq!(judged("bm25"), [Value::from(1.5), "bm25".into()]);
         let (without, with) = (trial("tf-idf"), trial("bm25"));
         assert_eq!(without.recommender.params.get("bm25_k1"), None);
         assert_eq!(with.recommender.params.get("bm25_k1"), Some(&ParamValue::Float(1.5)));
