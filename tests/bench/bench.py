@@ -194,8 +194,8 @@ def spread(movielens):
         lines.append(f"| {kind} | {metric} | {both(exact)} | {'the same' if again else 'NOT the same'} | "
                      f"{seconds(alone)}, {seconds(exact)} | {raced} | {mebibytes(max(peak for *_, peak in exact + fast))} |")
     why = ("The fast mode is for data of many items, whose vectors come from main memory anyway (Beauty 5-core, below). The vectors of "
-           "MovieLens-100K's 1,682 items all fit into the caches: one core alone need not wait for them, and of two each writes what the "
-           "other needs next.")
+           "MovieLens-100K's 1,682 items all fit into the caches: one core alone need not wait for them, and of two each would write what "
+           "the other needs next. So on two or three threads the fast mode is the exact one there; from four on threads race.")
     return "\n".join([*lines, "", why, ""])
 
 

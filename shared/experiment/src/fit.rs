@@ -267,6 +267,7 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
             | FitError::Needs { .. }
             | FitError::NoAttribute { .. }
             | FitError::NoWords { .. }
+            | FitError::NoProfiles { .. }
             | FitError::NameTaken { .. }
             | FitError::NobodyLikes { .. }
             | FitError::NoValidation
@@ -282,6 +283,7 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         | FitError::Needs { .. }
         | FitError::NoAttribute { .. }
         | FitError::NoWords { .. }
+        | FitError::NoProfiles { .. }
         | FitError::NameTaken { .. }
         | FitError::NobodyLikes { .. }
         | FitError::NoValidation

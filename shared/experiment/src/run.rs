@@ -54,7 +54,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     let fast = spec.recommender.all().iter().any(|part| part.is_fast());
     let mode = if fast { Mode::Fast } else { Mode::of_engine(&engine) };
     if fast {
-        let sentence = "mode = \"fast\": threads learn on the same numbers at once, so another run of this spec differs a little; with mode = \"exact\" one thread learns";
+        let sentence = "mode = \"fast\": threads learn on the same numbers at once where that saves time, and then another run of this spec differs a little; with mode = \"exact\" one thread learns";
         story.warn(host, sentence.to_owned());
     }
     if let Some(choice) = spec.chooses_by_what_is_measured() {

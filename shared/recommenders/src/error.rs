@@ -63,6 +63,18 @@ pub enum FitError {
         /// What to change.
         remedy: String,
     },
+    /// Ratings of which none gives an item any weight: nobody has a profile, and every score would be 0.
+    #[error(
+        "`{kind}` weighs what somebody has by how they rated it, and nobody is left with a profile: {why}; {remedy}"
+    )]
+    NoProfiles {
+        /// The kind.
+        kind: &'static str,
+        /// What the ratings are like.
+        why: &'static str,
+        /// What to change.
+        remedy: &'static str,
+    },
     /// The data have an attribute of the items by the name of one that a hybrid makes.
     #[error(
         "the data set has an item attribute `{name}` of its own, and `{kind}` makes one of that name; give that column \

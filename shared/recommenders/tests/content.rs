@@ -10,7 +10,7 @@ use recspeed_data::{
 };
 use recspeed_metrics::ranking;
 use recspeed_recommenders::{FitError, RankRequest, Reason, Recommender, TrainSet, fit};
-use recspeed_types::spec::{DataFormat, ParamValue};
+use recspeed_types::spec::{DataFormat, ParamValue, RecommenderSpec};
 use recspeed_types::{MetricKind, Unobserved};
 use support::{fitted, real_file, resolved, text};
 
@@ -183,6 +183,54 @@ fn content_without_a_word_to_read_is_refused_with_the_reason_and_what_to_change(
     // What the remedy says can be done.
     let written = [("words", text("as-written"))];
     fitted("content-tfidf", &written, &TrainSet::new(&all, &learnt).with_attributes(Some(&silent), None), 0);
+}
+
+/// The rows of the [`library`] with other ratings.
+fn rated(rating: impl Fn(usize) -> f32) -> (Interactions, Vec<u32>) {
+    let (mut all, learnt) = library();
+    all.rating.iter_mut().enumerate().for_each(|(row, value)| *value = rating(row));
+    (all, learnt)
+}
+
+#[test]
+fn profiles_of_ratings_that_weigh_nothing_are_refused_with_what_to_change_before_anything_is_fitted() {
+    let shelf = shelf(&SHELF);
+    let fit_to = |kind: &str, params: &[(&str, ParamValue)], (all, learnt): &(Interactions, Vec<u32>)| {
+        let data = TrainSet::new(all, learnt).with_attributes(Some(&shelf), None);
+        fit(&resolved(kind, params), &data, 0, &mut Unobserved).map(|model| model.predict(0, 1, 0))
+    };
+    let centred = [("centred", ParamValue::Boolean(true))];
+    let (zeros, alike) = (rated(|_| 0.0), rated(|_| 4.0));
+    let refused = |params: &[(&str, ParamValue)], rows| {
+        let error = fit_to("content-tfidf", params, rows).expect_err("it was fitted to nothing");
+        assert!(matches!(error, FitError::NoProfiles { kind: "content-tfidf", .. }), "{error}");
+        error.to_string()
+    };
+    for params in [&[][..], &centred] {
+        let said = refused(params, &zeros);
+        assert_eq!(
+            said,
+            "`content-tfidf` weighs what somebody has by how they rated it, and nobody is left with a profile: every rating that is \
+             learnt from is 0; leave the ratings out of the file, so that every row counts as 1, or take `content-linear`, which \
+             learns from who has what"
+        );
+    }
+    // What the remedy names can be done.
+    assert!(fit_to("content-tfidf", &[], &rated(|_| 1.0)).is_ok());
+    assert!(fit_to("content-linear", &[("min_items", ParamValue::Integer(1))], &zeros).is_ok());
+    // Centred, ratings that are one number for each person weigh nothing; as they are, they do.
+    let said = refused(&centred, &alike);
+    assert!(said.ends_with("the person's own mean; set recommender.centred = false"), "{said}");
+    assert!(fit_to("content-tfidf", &[], &alike).is_ok());
+    // Bob, who has two items, rated them differently: one person with a profile is enough.
+    assert!(fit_to("content-tfidf", &centred, &library()).is_ok());
+    let components = |kinds: [&str; 2]| {
+        let components = kinds.map(RecommenderSpec::new).to_vec();
+        [("components", ParamValue::Recommenders(components))]
+    };
+    let error = fit_to("weighted", &components(["popularity", "content-tfidf"]), &zeros).expect_err("a component");
+    assert!(matches!((&error, error.root()), (FitError::Component { index: 1, .. }, FitError::NoProfiles { .. })));
+    assert!(error.to_string().starts_with("in recommender.components[1]: `content-tfidf` weighs"), "{error}");
 }
 
 #[test]

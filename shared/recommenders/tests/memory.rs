@@ -254,6 +254,60 @@ fn what_user_neighbours_become_at_the_test_counts_beside_the_models_of_all_other
     }
 }
 
+#[test]
+fn the_table_of_everybodys_profiles_is_foretold_beside_its_component_before_that_is_fitted() {
+    let (all, rows) = varied(600, 40, 3000);
+    let (items, users) = known(&all);
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&items), Some(&users));
+    let fit_in = |recommender: &ResolvedRecommender, bytes: u64| {
+        let mut left = Left { bytes, worked: false };
+        (fit(recommender, &data, 1, &mut left).err(), left.worked)
+    };
+    let meta_level = |component: RecommenderSpec| {
+        resolved("meta-level", &[("components", ParamValue::Recommenders(vec![component]))])
+    };
+    // Of each entry a user and a value of 4 bytes each; where each row and the last one's end lies, and while it is filled twice.
+    let table = |features: u64, entries: u64| (8 * entries + 8 * (features + 1), 8 * entries + 2 * 8 * (features + 1));
+    let factors = ("factors", ParamValue::Integer(64));
+    let (alone, model) = match fit_in(&resolved("warp", std::slice::from_ref(&factors)), 0).0 {
+        Some(FitError::Unaffordable { bytes, stays, .. }) => (bytes, stays),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(data.n_users(), 601);
+    let of_factors = table(64, 64 * 601);
+    assert_eq!(of_factors, (308_232, 308_752));
+    let enough = model + of_factors.1;
+    assert!(enough > alone, "the table decides: {enough}, {alone} for the fit");
+    // Words are counted person by person.
+    let content = fitted("content-tfidf", &[], &data, 1);
+    let profiles = content.profiles().expect("it has profiles");
+    let entries: u64 = (0..601).map(|user| profiles.of_user(user).len() as u64).sum();
+    let of_words = table(profiles.n_features() as u64, entries);
+    let warp = RecommenderSpec::new("warp").with(factors.0, factors.1);
+    for (component, kind, enough, stays, lower) in [
+        (warp, "warp", enough, model + of_factors.0, "recommender.components[0].factors"),
+        (
+            RecommenderSpec::new("content-tfidf"),
+            "content-tfidf",
+            of_words.1,
+            of_words.0,
+            "recommender.components[0].attributes",
+        ),
+    ] {
+        let recommender = meta_level(component);
+        let (error, worked) = fit_in(&recommender, enough - 1);
+        let error = error.unwrap_or_else(|| panic!("{kind}: a byte is missing"));
+        assert!(!worked, "{kind}: it worked before it refused");
+        let FitError::Together { place, kind: told, kept: 0, forecast, .. } = &error else { panic!("{kind}: {error}") };
+        assert_eq!((&place[..], *told), ("recommender.components[0]", kind));
+        assert_eq!((forecast.bytes, forecast.stays), (enough, stays), "{kind}");
+        let said = error.to_string();
+        assert!(said.contains("a table of everybody's profiles") && said.contains(lower), "{said}");
+        let (error, _) = fit_in(&recommender, enough);
+        assert!(error.is_none(), "{kind} in what it asked for: {error:?}");
+    }
+}
+
 /// A run without memory that is to stop.
 struct Stopping;
 

@@ -10,7 +10,7 @@ use crate::{Dimension, Space, Values};
 /// A trial that has ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
-    /// What was tried.
+    /// What was tried; nothing (`null`) of a parameter of which the trial says nothing, as [`Space::judged`] gives it.
     pub values: Values,
     /// What came of it, smaller being better; `None` where the run failed.
     pub loss: Option<f64>,
@@ -83,7 +83,7 @@ fn likely(space: &Space, history: &[Judged], rng: &mut ChaCha8Rng) -> Values {
     space.dimensions().iter().enumerate().map(|(place, dimension)| parzen(dimension, place, history, rng)).collect()
 }
 
-/// One parameter by TPE: where it is likelier among the better trials than among the others.
+/// One parameter by TPE: where it is likelier among the better trials than among the others, of those that have read it.
 fn parzen(dimension: &Dimension, place: usize, history: &[Judged], rng: &mut ChaCha8Rng) -> serde_json::Value {
     let tried: Vec<Tried> = history
         .iter()
@@ -206,6 +206,33 @@ mod tests {
         let mean = |method| (0..10).map(|seed| best(&search(&rates(), method, seed, 40))).sum::<f64>() / 10.0;
         let (tpe, random) = (mean(SearchMethod::Tpe), mean(SearchMethod::Random));
         assert!(tpe < random, "TPE {tpe}, random {random}");
+    }
+
+    #[test]
+    fn a_trial_says_nothing_of_a_parameter_that_it_did_not_read() {
+        let space = rates();
+        let read = search(&space, SearchMethod::Random, 3, 20);
+        // The best ones of all had another method that has no such parameter; what stood there was never looked at.
+        let unread = search(&space, SearchMethod::Random, 4, 20)
+            .into_iter()
+            .map(|trial| Judged { values: vec![trial.values[0].clone(), serde_json::Value::Null], loss: Some(-1.0) });
+        let all: Vec<Judged> = read.iter().cloned().chain(unread).collect();
+        let next = |history: &[Judged], place: usize| {
+            parzen(&space.dimensions()[place], place, history, &mut ChaCha8Rng::seed_from_u64(7))
+        };
+        assert_eq!(next(&all, 1), next(&read, 1));
+        let guessed: Vec<Judged> = all
+            .iter()
+            .map(|trial| {
+                let mut trial = trial.clone();
+                if trial.values[1].is_null() {
+                    trial.values[1] = 0.9.into();
+                }
+                trial
+            })
+            .collect();
+        assert_ne!(next(&guessed, 1), next(&read, 1), "counted, it would move what is tried");
+        assert!(propose(&space, SearchMethod::Tpe, 3, &all, ANYTHING).is_some());
     }
 
     #[test]

@@ -27,15 +27,17 @@ pub enum SpaceError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space(Vec<Dimension>);
 
-/// Parameters that a space made of the catalogue takes, the first ones of the entry.
-const TRIED: usize = 4;
+/// Parameters that a space made of the catalogue takes, the first ones of the entry. So many decide in the methods that have
+/// most of them (`warp`, `feature-embeddings`, `fm`), and what hardly decides costs a search little: Bergstra, Bengio,
+/// "Random Search for Hyper-Parameter Optimization", JMLR 13, 2012.
+const TRIED: usize = 5;
 /// Combinations with a value that are looked at before it is said to fit none.
 const LOOKED_AT: usize = 128;
 /// Values of each parameter in them, besides those that are drawn.
 const POINTS: usize = 5;
 
 impl Space {
-    /// The space of a member of a search; where it names none, the first parameters of its recommender around their values: a
+    /// The space of a member of a search; where it names none, the first five parameters of its recommender around their values: a
     /// quarter to four times a number, the [stated values](Param::searched) of one whose default is 0, every choice,
     /// both answers; and for networks the learning rate from a tenth to ten times. It is empty for a recommender
     /// without parameters.
@@ -116,6 +118,20 @@ impl Space {
             found.is_none_or(|(recommender, _, name)| recommender.reads(name, trial.training.loss))
         };
         self.0.iter().map(is_read).collect()
+    }
+
+    /// The values of a trial as its result speaks of them: nothing (`null`) in place of those that nothing read under the others. By
+    /// `rmse` alone nobody knows whether a step length was good that the Gibbs sampler never took.
+    #[must_use]
+    pub fn judged(&self, spec: &ExperimentSpec, values: &Values) -> Values {
+        let depends = |dimension: &Dimension| {
+            place(spec, &dimension.path).is_some_and(|(own, _, name)| Condition::of(&own.kind, name).is_some())
+        };
+        if !self.0.iter().any(depends) {
+            return values.clone();
+        }
+        let judged = |(value, is_read): (&Value, bool)| if is_read { value.clone() } else { Value::Null };
+        values.iter().zip(self.are_read(spec, values)).map(judged).collect()
     }
 
     /// Both ends of each range, and each listed value, must fit the spec in some trial.
@@ -262,6 +278,14 @@ fn as_declared(spec: &ExperimentSpec, path: &str, range: Range) -> Range {
     }
 }
 
+/// What may be tried of the step length of a network; `None` of what is not trained step by step.
+fn learning_rate(entry: &Entry, spec: &ExperimentSpec) -> Option<Dimension> {
+    let rate = spec.training.learning_rate.unwrap_or_else(|| entry.training_defaults().learning_rate);
+    let range = Range::Float { min: rate / 10.0, max: rate * 10.0, log: true };
+    entry.is_trained().then(|| Dimension { path: "training.learning_rate".to_owned(), range })
+}
+
+/// The first parameters of a recommender around their values, and for networks the learning rate.
 fn around(entry: &Entry, spec: &ExperimentSpec) -> Vec<Dimension> {
     let mut dimensions = Vec::new();
     for param in entry.params {
@@ -293,17 +317,14 @@ fn around(entry: &Entry, spec: &ExperimentSpec) -> Vec<Dimension> {
             dimensions.push(Dimension { path: format!("recommender.{}", param.name), range });
         }
     }
-    if entry.is_trained() {
-        let rate = spec.training.learning_rate.unwrap_or(1e-3);
-        let range = Range::Float { min: rate / 10.0, max: rate * 10.0, log: true };
-        dimensions.push(Dimension { path: "training.learning_rate".to_owned(), range });
-    }
+    dimensions.extend(learning_rate(entry, spec));
     dimensions
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use recspeed_types::catalogue::Family;
     use recspeed_types::spec::RecommenderSpec;
     use std::collections::BTreeMap;
 
@@ -329,6 +350,68 @@ mod tests {
                 let place = dimension.coordinate(&default[name]).unwrap();
                 assert!((dimension.low()..dimension.high()).contains(&place), "{}.{name}: {place}", entry.kind);
             }
+        }
+    }
+
+    /// What the literature tunes of each kind and finds to decide how good its lists or ratings are: the method's own paper, where no
+    /// other is named. Baselines are not learnt; of a hybrid its components decide, which are searched where they are written out.
+    const DECIDING: &[(&str, &[&str])] = &[
+        // Herlocker, Konstan, Riedl, "An Empirical Analysis of Design Choices in Neighborhood-Based Collaborative Filtering
+        // Algorithms", 2002: normalisation, similarity, significance weighting, and how many neighbours.
+        ("user-knn", &["neighbours", "centring", "similarity", "shrinkage"]),
+        // Ferrari Dacrema, Cremonesi, Jannach, "Are We Really Making Much Progress?", 2019: what they search of ItemKNN.
+        ("item-knn", &["neighbours", "similarity", "weighting", "shrinkage"]),
+        // Zhou, Wilkinson, Schreiber, Pan, "Large-Scale Parallel Collaborative Filtering for the Netflix Prize", 2008.
+        ("als-explicit", &["factors", "iterations", "regularization"]),
+        // Rendle, Krichene, Zhang, Koren, "Revisiting the Performance of iALS on Item Recommendation Benchmarks", 2022.
+        ("als-implicit", &["factors", "iterations", "regularization", "alpha"]),
+        ("bpr", &["factors", "iterations", "learning_rate", "regularization"]),
+        // What LightFM's users tune; docs/compare.md names what moved the lab's own numbers.
+        ("warp", &["factors", "iterations", "learning_rate", "regularization", "max_sampled"]),
+        ("feature-embeddings", &["loss", "factors", "iterations", "learning_rate", "regularization"]),
+        ("biased-mf", &["factors", "iterations", "learning_rate", "regularization"]),
+        ("svd++", &["factors", "iterations", "learning_rate", "regularization"]),
+        ("nmf", &["factors", "iterations", "regularization"]),
+        ("ease", &["regularization"]),
+        ("slim", &["l1", "l2", "neighbours"]),
+        ("content-tfidf", &["words", "sublinear", "centred"]),
+        ("content-linear", &["regularization", "weighting"]),
+        // Rendle, "Factorization Machines with libFM", 2012: the sampler has no step and no penalty, the others have.
+        ("fm", &["solver", "factors", "iterations", "regularization", "learning_rate"]),
+        ("ffm", &["factors", "iterations", "learning_rate", "regularization"]),
+        ("mlp", &[]),
+        ("densenet", &["layers", "growth", "dropout"]),
+        ("neumf", &["factors", "negatives", "dropout"]),
+        ("wide-and-deep", &["embedding", "dropout"]),
+        ("deepfm", &["embedding", "dropout"]),
+        ("dlrm", &["embedding", "dropout"]),
+        ("autoencoder", &["hidden", "latent", "dropout", "kl_weight"]),
+        ("gru4rec", &["factors", "hidden", "layers", "dropout"]),
+        ("caser", &["factors", "window", "ahead", "dropout"]),
+        ("sasrec", &["factors", "blocks", "dropout", "length"]),
+        ("bert4rec", &["factors", "blocks", "hidden", "dropout"]),
+    ];
+
+    /// Parameters that change how long a fit takes, or whether it repeats, and not how good it is meant to be.
+    const OF_COST: &[&str] = &["mode", "cg_steps", "shared_by"];
+
+    #[test]
+    fn what_decides_of_a_kind_is_in_the_space_made_of_the_catalogue_and_what_only_costs_is_not() {
+        for entry in catalogue::ENTRIES {
+            let mut member = member(entry.kind, &[]);
+            member.spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+            let space = Space::new(&member).unwrap_or_else(|error| panic!("{}: {error}", entry.kind));
+            let is_tried = |path: &str| space.dimensions().iter().any(|dimension| dimension.path == path);
+            let own = |name: &str| is_tried(&format!("recommender.{name}"));
+            let listed = DECIDING.iter().find(|(kind, _)| *kind == entry.kind);
+            let of_others = matches!(entry.family, Family::Baseline | Family::Hybrid);
+            assert_eq!(listed.is_none(), of_others || entry.params.is_empty(), "{}: what decides?", entry.kind);
+            for name in listed.map_or(&[][..], |(_, names)| *names) {
+                assert!(own(name), "{}.{name} is not tried: {space:?}", entry.kind);
+            }
+            assert!(OF_COST.iter().all(|name| !own(name)), "{}: {space:?}", entry.kind);
+            assert_eq!(is_tried("training.learning_rate"), entry.is_trained(), "{}: {space:?}", entry.kind);
+            assert!(space.dimensions().len() <= TRIED + usize::from(entry.is_trained()), "{}", entry.kind);
         }
     }
 
@@ -371,6 +454,9 @@ mod tests {
         };
         let are_read = |similarity: &str| space.are_read(&member.spec, &vec![1.5.into(), similarity.into()]);
         assert_eq!((are_read("tf-idf"), are_read("bm25")), (vec![false, true], vec![true, true]));
+        let judged = |similarity: &str| space.judged(&member.spec, &vec![1.5.into(), similarity.into()]);
+        assert_eq!(judged("tf-idf"), [Value::Null, "tf-idf".into()], "nothing was learnt of k₁");
+        assert_eq!(judged("bm25"), [Value::from(1.5), "bm25".into()]);
         let (without, with) = (trial("tf-idf"), trial("bm25"));
         assert_eq!(without.recommender.params.get("bm25_k1"), None);
         assert_eq!(with.recommender.params.get("bm25_k1"), Some(&ParamValue::Float(1.5)));

@@ -14,7 +14,7 @@ use super::weigh::{weigh, weigh_again};
 use super::words::terms_of;
 use crate::fit::{FitRequest, Method};
 use crate::recommender::model_bytes;
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, Values};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, TrainSet, Values};
 
 pub(super) const METHOD: Method = Method {
     kind: "content-tfidf",
@@ -42,6 +42,49 @@ struct ContentTfIdf {
     permuted: Option<Asked>,
 }
 
+/// Refuses a recommender that could make nobody a profile of these ratings (users × items), itself or in a component.
+///
+/// # Errors
+/// [`FitError::NoProfiles`], with the place of the component.
+pub(super) fn check_profiles(recommender: &ResolvedRecommender, by_user: &Csr) -> Result<(), FitError> {
+    let kind = METHOD.kind;
+    if recommender.entry.kind != kind {
+        let mut components = recommender.components().iter().enumerate();
+        return components
+            .try_for_each(|(index, each)| check_profiles(each, by_user).map_err(|error| error.of_component(index)));
+    }
+    if by_user.values.iter().all(|rating| *rating == 0.0) {
+        let why = "every rating that is learnt from is 0";
+        let remedy = "leave the ratings out of the file, so that every row counts as 1, or take `content-linear`, which learns \
+                      from who has what";
+        return Err(FitError::NoProfiles { kind, why, remedy });
+    }
+    let own_are_alike = |user: usize| by_user.row(user).1.windows(2).all(|pair| pair[0] == pair[1]);
+    if recommender.boolean("centred") && (0..by_user.n_rows()).all(own_are_alike) {
+        let why = "nobody gave two different ratings, and each counts by how far it lies from the person's own mean";
+        return Err(FitError::NoProfiles { kind, why, remedy: "set recommender.centred = false" });
+    }
+    Ok(())
+}
+
+/// Dimensions of the profiles that a fit to these data will make, and how many of them everybody's profiles have together.
+///
+/// # Errors
+/// Those of the fit where there is nothing to read.
+pub(crate) fn size_of_profiles(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -> Result<(u64, u64), FitError> {
+    let (terms, counts) = terms_of(recommender, data)?;
+    // Of each term the last user who was met with it.
+    let mut last = vec![None; terms.len()];
+    let mut entries = 0;
+    for user in 0..data.n_users() {
+        let (items, _) = data.by_user.row(user);
+        for &term in items.iter().flat_map(|&item| counts.row(item as usize).0) {
+            entries += u64::from(last[term as usize].replace(user) != Some(user));
+        }
+    }
+    Ok((terms.len() as u64, entries))
+}
+
 /// Items × terms, and terms × items.
 #[derive(Debug)]
 struct Asked {
@@ -56,6 +99,7 @@ impl ContentTfIdf {
         if observer.stop_requested() {
             return Err(FitError::Interrupted { done: 0, total, unit: "items" });
         }
+        check_profiles(recommender, &data.by_user)?;
         let (terms, counts) = terms_of(recommender, data)?;
         let (items, lengths) = weigh(&counts, terms.len(), recommender.boolean("sublinear"));
         observer.event(EventKind::Progress { done: total, total, unit: "items".to_owned() });

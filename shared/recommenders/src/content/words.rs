@@ -79,12 +79,12 @@ pub fn check_words(
     })
 }
 
-/// [`check_words`] of a hybrid, before any of its components is fitted: each of the others looks when it is.
+/// [`check_words`] of these data; where attributes were [taken away](TrainSet::attributes_taken), what is left is read.
 ///
 /// # Errors
 /// Those of [`check_words`].
-pub(crate) fn check_components(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -> Result<(), FitError> {
-    if recommender.components().is_empty() || data.attributes_taken {
+pub(super) fn check_components(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -> Result<(), FitError> {
+    if data.attributes_taken {
         return Ok(());
     }
     check_words(recommender, data.item_attributes, &data.interactions.items)

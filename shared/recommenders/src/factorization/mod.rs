@@ -16,6 +16,8 @@ use crate::fit::Method;
 pub use als::{Als, AlsSettings, Confidence, Solver};
 pub(crate) use als::{BLOCK_ROWS, CHUNK};
 pub(crate) use pairwise::negatives::sketch_bits;
+pub(crate) use pairwise::warp::written_by_all;
+pub(crate) use race::pays as race_pays;
 
 /// In the catalogue's order.
 pub(crate) const METHODS: &[Method] = &[

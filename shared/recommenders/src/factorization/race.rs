@@ -1,11 +1,21 @@
 //! Gradient descent by several threads at once on the same numbers, without waiting for each other.
 //!
-//! A step reads vectors, computes, and writes them back; what another thread wrote in between is lost. With sparse data that
-//! is rare and does little harm, but no two runs are alike. `warp` alone takes it, in its fast mode. Rows of few items, which
-//! all fit into a core's cache, are what one core alone need not wait for; two write the same ones in turn, and each has to be
-//! fetched from the other core. There it saves little or nothing (docs/benchmarks.md: MovieLens-100K beside Beauty 5-core).
+//! A step reads vectors, computes, and writes them back; what another thread wrote in between is lost. With sparse data
+//! that is rare and does little harm, but no two runs are alike. `warp` alone takes it, in its fast mode, and there only
+//! where it [`pays`]: elsewhere one thread goes through the steps with plain numbers.
+//!
+//! What a step of `warp` cannot do without, of `d` factors and `N` items drawn: `4 d (2 + N)` bytes of vectors to score and
+//! `12 d` of squares are read, `24 d` are written; `2 d (1 + N)` operations to score and about `30 d` to move, of which
+//! `3 d` roots and `3 d` quotients are the longest. With 64 factors and three draws that are 2 KB read, 1.5 KB written,
+//! 2,400 operations and 48 vectors of 8 roots or quotients: some 400 cycles where every line is in the core's own cache.
+//! A race adds that numbers go in and out two at a time, and that the lines of the two items, `16 d` bytes with their
+//! squares, were written last by another of `T` threads in `T − 1` of `T` cases: with 64 factors half of 16 lines come out
+//! of the other one of two cores, at some hundred cycles each. Rows of users are met by one thread at a time
+//! ([`gather`]), and of many items a row has left every core before it is met again: it comes from farther away for one
+//! thread, too.
 //! Source: Niu, Recht, Ré, Wright, "Hogwild!", arXiv:1106.5730.
 
+use std::mem::replace;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pulp::Simd;
@@ -16,6 +26,16 @@ use super::draws::ROWS_AT_ONCE;
 
 /// Steps that a thread takes one after another.
 const PIECE: usize = 1024;
+
+/// Bytes that one core keeps near to itself, about: the second cache of a server's core of these years has a quarter of
+/// that to all of it.
+const OWN_CACHE: u64 = 2 << 20;
+
+/// Threads from which a race pays for the few items of such a cache, too. On two, a step took 1.9 to 2.4 times as long in a
+/// race there as alone (AMD EPYC, MovieLens-100K, 64 factors: fits of 374 ms beside 399 ms, and of 1.42 s beside 1.19 s).
+/// If pairs cost a third of a step alone, and all else comes out of other cores, that grows by `2 − 2 / T`: on four threads
+/// a step takes 2.6 times as long, and four are taken at once. Reckoned, and not measured: there were two cores.
+const MANY_THREADS: u64 = 4;
 
 /// Pairs that are read one after another, to be numbers of whole vectors of the processor, the longest too.
 const BLOCK: usize = 8;
@@ -159,6 +179,13 @@ fn numbers(bits: u64) -> [f32; 2] {
     pulp::cast(bits)
 }
 
+/// Whether `threads` that race are sooner done with so many steps than one that takes them all with plain numbers.
+/// `shared`: bytes of the rows that every thread writes.
+pub(crate) const fn pays(threads: u64, steps: u64, shared: u64) -> bool {
+    let shared_out = threads > 1 && steps > PIECE as u64;
+    shared_out && (shared > OWN_CACHE || threads >= MANY_THREADS)
+}
+
 /// Lets all threads work off the steps, an order of `0..n`, each taking the next piece; the sum of what `work` says of each
 /// piece and its number. Neighbours in `0..n` move the same rows, so a thread is given neighbours: a row that another one
 /// wrote last is far.
@@ -170,7 +197,6 @@ pub(super) fn race(
 ) -> Option<f64> {
     let threads = rayon::current_num_threads();
     let group = ROWS_AT_ONCE * threads;
-    let part = |&step: &u32| u64::from(step) * threads as u64 / steps.len() as u64;
     let mut gathered = Vec::new();
     let mut total = 0.0;
     for (at, mut group_steps) in steps.chunks(group).enumerate() {
@@ -178,18 +204,40 @@ pub(super) fn race(
             return None;
         }
         if threads > 1 {
-            // At once as long as it becomes.
-            gathered.reserve_exact(group_steps.len());
-            gathered.extend_from_slice(group_steps);
-            gathered.sort_unstable_by_key(part);
+            gather(group_steps, (steps.len(), threads), &mut gathered);
             group_steps = &gathered;
         }
         let first = (at * group / PIECE) as u64;
         let pieces = group_steps.par_chunks(PIECE).enumerate();
         total += pieces.map(|(piece, steps)| work(first + piece as u64, steps)).sum::<f64>();
-        gathered.clear();
     }
     Some(total)
+}
+
+/// Puts the steps of a group together by the parts of `0..n` that they are of, one for each thread; within a part in the
+/// order that they had. All threads wait for it: so it counts and places them, and sorts nothing.
+fn gather(group: &[u32], (n, threads): (usize, usize), gathered: &mut Vec<u32>) {
+    // A product and a shift: a quotient for each step would be most of this. No step is beyond the last part.
+    let parts_of_a_step = ((threads as u64) << 32) / n as u64;
+    let part = |step: u32| ((u64::from(step) * parts_of_a_step) >> 32) as usize;
+    let mut places = vec![0usize; threads];
+    for &step in group {
+        places[part(step)] += 1;
+    }
+    let mut before = 0;
+    for place in &mut places {
+        let own = replace(place, before);
+        before += own;
+    }
+    gathered.clear();
+    // At once as long as it becomes.
+    gathered.reserve_exact(group.len());
+    gathered.resize(group.len(), 0);
+    for &step in group {
+        let place = &mut places[part(step)];
+        gathered[*place] = step;
+        *place += 1;
+    }
 }
 
 #[cfg(test)]
@@ -232,6 +280,37 @@ mod tests {
             assert_eq!(found, [&values[..d], &backwards[..], &values[2 * d..]].concat(), "d = {d}");
             assert_eq!(found_biases, if biased { vec![0.5, bias[0], 3.0] } else { bias }, "d = {d}");
         }
+    }
+
+    #[test]
+    fn a_race_pays_for_several_threads_with_enough_to_do_whose_rows_no_core_keeps_or_who_are_many() {
+        let (few, many) = (OWN_CACHE, OWN_CACHE + 1);
+        let steps = PIECE as u64 + 1;
+        assert!(!pays(1, 1 << 30, 1 << 40), "one has nobody to race with");
+        assert!(!pays(16, steps - 1, many), "one piece is one thread's");
+        assert!(!pays(2, 1 << 30, few) && !pays(3, 1 << 30, few));
+        assert!(pays(2, steps, many) && pays(4, steps, few));
+        // 1,682 items of MovieLens-100K, and 12,101 of Beauty 5-core: 64 factors and a bias, and the squares of all.
+        let bytes = |items: u64| items * 65 * 2 * 4;
+        assert_eq!((bytes(1682), bytes(12_101)), (874_640, 6_292_520));
+        assert!(!pays(2, 90_570, bytes(1682)) && pays(2, 198_502, bytes(12_101)));
+    }
+
+    #[test]
+    fn steps_are_gathered_by_their_parts_in_the_order_that_they_had() {
+        for (n, threads) in [(1, 2), (5, 2), (7, 3), (1000, 16), (100_003, 7), (3_000_000_000, 2)] {
+            let group: Vec<u32> = (0..999u64).map(|at| (at * 2_654_435_761 % n as u64) as u32).collect();
+            let mut found = vec![7; 3];
+            gather(&group, (n, threads), &mut found);
+            let part = |step: u32| (u64::from(step) * (((threads as u64) << 32) / n as u64)) >> 32;
+            let mut expected = group;
+            expected.sort_by_key(|&step| part(step));
+            assert_eq!(found, expected, "{n} steps, {threads} threads");
+            assert!(part(n as u32 - 1) < threads as u64, "{n} steps, {threads} threads");
+        }
+        let mut halves = Vec::new();
+        gather(&[7, 0, 4, 3, 6, 1], (8, 2), &mut halves);
+        assert_eq!(halves, [0, 3, 1, 7, 4, 6]);
     }
 
     #[test]

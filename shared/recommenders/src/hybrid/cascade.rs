@@ -1,5 +1,6 @@
 //! Cascade: the second component refines the order of the first.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use recspeed_data::parts::expect_len;
@@ -63,8 +64,7 @@ impl Cascade {
             Refine::Top(most) => {
                 let mut refined = best(scores, &reader.own(&self.by_user), most);
                 refined.sort_unstable_by(|&a, &b| {
-                    let order = |line: &[f32]| line[b as usize].total_cmp(&line[a as usize]);
-                    order(&fine).then_with(|| order(scores)).then(a.cmp(&b))
+                    falling_in(&fine, a, b).then_with(|| falling_in(scores, a, b)).then(a.cmp(&b))
                 });
                 let highest = scores.iter().copied().fold(f32::MIN, f32::max);
                 let step = highest.abs().max(1.0) / 1024.0;
@@ -105,6 +105,11 @@ impl Cascade {
             }
         }
     }
+}
+
+/// The order of two items by falling score; 0 and −0 are one score, as what adds nothing may be either.
+fn falling_in(scores: &[f32], a: u32, b: u32) -> Ordering {
+    (scores[b as usize] + 0.0).total_cmp(&(scores[a as usize] + 0.0))
 }
 
 /// A number that is the larger the lower the score is; 0 and −0 are one score.
@@ -177,5 +182,12 @@ mod tests {
         let scores = [f32::MAX, 7.5, 1.0, f32::MIN_POSITIVE, 0.0, -f32::MIN_POSITIVE, -1.0, -7.5, f32::MIN];
         assert!(scores.windows(2).all(|pair| falling(pair[0]) < falling(pair[1])));
         assert_eq!(falling(0.0), falling(-0.0));
+    }
+
+    #[test]
+    fn nothing_is_a_tie_with_minus_nothing_in_the_order_of_the_refined_too() {
+        let scores = [-0.0, 0.0, 1.0, -1.0];
+        assert_eq!(falling_in(&scores, 0, 1), Ordering::Equal);
+        assert_eq!((falling_in(&scores, 2, 0), falling_in(&scores, 3, 1)), (Ordering::Less, Ordering::Greater));
     }
 }

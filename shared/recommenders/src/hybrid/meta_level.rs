@@ -120,17 +120,28 @@ impl MetaLevel {
     }
 }
 
-/// What everybody is like, features × users.
+/// What everybody is like, features × users. The profiles are taken twice, to count and to place: so no more is held than the
+/// table, which [`crate::memory`] foretells.
 fn by_feature(component: &Components) -> Csr {
-    let mut profiles = Csr { indptr: vec![0], ..Csr::default() };
-    for user in 0..component.n_users() as u32 {
-        for (feature, value) in unit(component.profile(0, Reader::Known(user))) {
-            profiles.indices.push(feature);
-            profiles.values.push(value);
-        }
-        profiles.indptr.push(profiles.indices.len());
+    let profile = |user: u32| unit(component.profile(0, Reader::Known(user)));
+    let users = 0..component.n_users() as u32;
+    let mut indptr = vec![0usize; component.n_features(0) + 1];
+    for (feature, _) in users.clone().flat_map(profile) {
+        indptr[feature as usize + 1] += 1;
     }
-    profiles.transpose(component.n_features(0))
+    for at in 1..indptr.len() {
+        indptr[at] += indptr[at - 1];
+    }
+    let entries = indptr[indptr.len() - 1];
+    let (mut places, mut indices, mut values) = (indptr.clone(), vec![0; entries], vec![0.0; entries]);
+    for user in users {
+        for (feature, value) in profile(user) {
+            let place = &mut places[feature as usize];
+            (indices[*place], values[*place]) = (user, value);
+            *place += 1;
+        }
+    }
+    Csr { indptr, indices, values }
 }
 
 /// A profile at length 1; nothing where there is nothing.

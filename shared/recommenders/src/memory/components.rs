@@ -8,6 +8,7 @@ use recspeed_types::event::EventKind;
 use recspeed_types::spec::ResolvedRecommender;
 use recspeed_types::{FitObserver, Remedy};
 
+use super::profiles::Table;
 use super::vectors::{self, Counts};
 use super::{LITTLE, Needs};
 use crate::fit::{FitRequest, Foretold, fit_part, is_fitted_here};
@@ -186,7 +187,12 @@ fn asked(
         let of_component = |error: FitError| error.of_component(index);
         if is_hybrid {
             asked(&own, (&place[..], all), observer, parts).map_err(of_component)?;
-        } else if let Some(forecast) = forecast_of(&own, observer).map_err(of_component)? {
+            continue;
+        }
+        let forecast = forecast_of(&own, observer).map_err(of_component)?;
+        // What the hybrid makes of the component's model is there with it from then on.
+        let table = Table::of(request.recommender.entry.kind, recommender, &data);
+        if let Some(forecast) = table.map_or(forecast, |table| Some(table.with(forecast))) {
             parts.push(Part { place, kind: recommender.entry.kind, forecast });
         }
     }

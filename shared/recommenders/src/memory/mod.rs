@@ -3,6 +3,7 @@
 pub(crate) mod components;
 pub(crate) mod machines;
 pub(crate) mod paces;
+mod profiles;
 pub(crate) mod vectors;
 
 pub(crate) use recspeed_types::forecast::LITTLE;

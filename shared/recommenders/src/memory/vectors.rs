@@ -12,7 +12,7 @@ use super::{Course, NUMBER_BYTES, Needs};
 use crate::TrainSet;
 use crate::factorization::draws::{READ_AT_ONCE, ROWS_AT_ONCE};
 use crate::factorization::strata;
-use crate::factorization::{self, BLOCK_ROWS, sketch_bits};
+use crate::factorization::{self, BLOCK_ROWS, race_pays, sketch_bits, written_by_all};
 
 /// What is refused.
 pub(crate) const WHAT: &str = "the fit of vectors of users and items";
@@ -75,7 +75,7 @@ impl Counts {
         users.max(items)
     }
 
-    /// What the fast mode takes beside rows of so many numbers of users and of items, and their squares: neighbouring numbers
+    /// What a race takes beside rows of so many numbers of users and of items, and their squares: neighbouring numbers
     /// are pairs there, the last one may have nobody beside it, and one array at a time is there in both forms. A thread
     /// has read some rows ahead, two numbers of each.
     fn raced(&self, users: u64, items: u64) -> u64 {
@@ -173,8 +173,9 @@ fn bpr(c: &Counts, d: u64) -> Course {
 /// entry and which items there are; a round has an order of the entries.
 fn warp(c: &Counts, d: u64, fast: bool) -> Course {
     let numbers = c.vectors(d) + c.items;
-    // In the fast mode the squares are pairs, too.
-    let shared = if fast { c.gathered() + c.raced(d, d + 1) } else { 0 };
+    let races = fast && race_pays(c.threads, c.entries, written_by_all(c.known, d));
+    // Where threads race the squares are pairs, too.
+    let shared = if races { c.gathered() + c.raced(d, d + 1) } else { 0 };
     let end = c.lengthened(d, d) + 2 * c.items;
     Course { learnt: 2 * numbers, beside: c.entries + c.items, round: c.entries + shared, end }
 }
@@ -259,6 +260,20 @@ mod tests {
         assert_eq!(nmf(&COUNTS, d).bytes(false), 4 * (2 * plain + 2 * d + 2 * 16));
         assert_eq!(als_explicit(&COUNTS, d, true).learnt - als_explicit(&COUNTS, d, false).learnt, 1400);
         assert_eq!(als_implicit(&COUNTS, d).learnt, plain);
+    }
+
+    #[test]
+    fn the_fast_mode_is_foretold_to_take_more_only_where_its_threads_race() {
+        let d = 10;
+        // Bytes of the items' numbers: 400 × 11 × 8, a core's own. On four threads, or of many items, they race.
+        assert_eq!(written_by_all(COUNTS.known, d), 35_200);
+        let round = |counts: Counts| (warp(&counts, d, false).round, warp(&counts, d, true).round);
+        let (exact, fast) = round(COUNTS);
+        assert_eq!((exact, fast), (8000, 8000));
+        for counts in [Counts { threads: 4, ..COUNTS }, Counts { items: 40_000, known: 40_000, ..COUNTS }] {
+            let (exact, fast) = round(counts);
+            assert_eq!(fast - exact, counts.gathered() + counts.raced(d, d + 1), "{counts:?}");
+        }
     }
 
     #[test]

@@ -137,7 +137,7 @@ const MODE: Param = Param {
     name: "mode",
     title: "Mode",
     // How they compare: docs/benchmarks.md.
-    help: "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike. On two threads that took four fifths of the time of exact over the 12,101 items of Beauty 5-core, and saved little or nothing over the 1,682 of MovieLens-100K: of few items, each thread waits for what the other has just written.",
+    help: "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that took four fifths of the time of exact over the 12,101 items of Beauty 5-core. On one thread, and on two or three over few items, up to some 4,000 of 64 factors as the 1,682 of MovieLens-100K, where each would wait for what the other has just written, it learns as exact does.",
     kind: ParamKind::Choice { options: &["exact", "fast"], default: "exact" },
 };
 
@@ -384,16 +384,16 @@ pub(super) static WARP: Entry = Entry {
             kind: ParamKind::Float { min: 1e-6, max: 1.0, default: 0.03 },
         },
         Param {
-            name: "max_sampled",
-            title: "Draws",
-            help: "Items that are looked at, at most, for one that wrongly scores high.",
-            kind: ParamKind::Integer { min: 1, max: 1000, default: 10 },
-        },
-        Param {
             name: "regularization",
             title: "Regularization",
             help: PENALTY,
             kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.01 },
+        },
+        Param {
+            name: "max_sampled",
+            title: "Draws",
+            help: "Items that are looked at, at most, for one that wrongly scores high.",
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 10 },
         },
         MODE,
     ],

@@ -102,7 +102,8 @@ pub struct Entry {
     /// from, as those of the validation at the test. No hybrid: whether that [reads](crate::spec::ResolvedRecommender::reads_history) its
     /// components say.
     pub reads_history: bool,
-    /// Its parameters; the first ones are the ones to try first.
+    /// Its parameters; the first ones are the ones to try first: a form shows some of them at once, and a search that names none tries
+    /// the first five that have something around them.
     pub params: &'static [Param],
     /// The losses it can be trained with, its own first; empty for methods that are not trained step by step.
     pub losses: &'static [Loss],

@@ -37,16 +37,16 @@ pub(super) static USER_KNN: Entry = Entry {
             kind: ParamKind::Choice { options: &["msd", "cosine", "pearson"], default: "msd" },
         },
         Param {
-            name: "min_support",
-            title: "Common items",
-            help: "Items that two people must both have rated to be compared at all.",
-            kind: ParamKind::Integer { min: 1, max: 10_000, default: 1 },
-        },
-        Param {
             name: "shrinkage",
             title: "Shrinkage",
             help: "Weakens similarities that rest on few common items: they are multiplied by n / (n + shrinkage).",
             kind: ParamKind::Float { min: 0.0, max: 1e6, default: 0.0 },
+        },
+        Param {
+            name: "min_support",
+            title: "Common items",
+            help: "Items that two people must both have rated to be compared at all.",
+            kind: ParamKind::Integer { min: 1, max: 10_000, default: 1 },
         },
     ],
     losses: &[],

@@ -306,7 +306,9 @@ impl Plan {
     ) -> Result<Option<(Values, ExperimentSpec)>, SearchError> {
         let fits = |values: &Values| self.trial_spec(member, values).is_ok();
         let method = self.search.method;
-        match recspeed_search::propose(&member.space, method, self.seed(), history, &fits) {
+        let of_trial = |trial: &Judged| Judged { values: member.space.judged(&member.spec, &trial.values), ..*trial };
+        let judged: Vec<Judged> = history.iter().map(of_trial).collect();
+        match recspeed_search::propose(&member.space, method, self.seed(), &judged, &fits) {
             Some(values) => self.trial_spec(member, &values).map(|spec| Some((values, spec))),
             None if member.is_fixed() || (method == SearchMethod::Grid && !history.is_empty()) => Ok(None),
             None => Err(SearchError::NothingFits { name: member.name.clone() }),

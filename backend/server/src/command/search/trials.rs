@@ -134,7 +134,62 @@ fn as_it_is(
 
 #[cfg(test)]
 mod tests {
-    use super::first_sentence;
+    use std::collections::BTreeMap;
+
+    use recspeed_types::{FailureCode, RunSummary};
+
+    use super::{first_sentence, is_refusal, with_value};
+    use crate::command::kept::Ran;
+
+    /// What a run ended with that measured `metrics` and warned of `warnings`.
+    fn summary(metrics: &[(&str, f64)], warnings: &[&str]) -> RunSummary {
+        let metrics: BTreeMap<&str, f64> = metrics.iter().copied().collect();
+        serde_json::from_value(serde_json::json!({
+            "run": "a", "status": "finished", "metrics": metrics, "seed": 1, "warnings": warnings,
+            "timing": { "load_s": 0, "fit_s": 0, "evaluate_s": 0 },
+            "memory": { "parameters": 0, "gradients": 0, "optimizer": 0, "activations": 0, "buffers": 0, "allocator_total": 0, "peak": 0 },
+            "engine": { "kind": "burn", "device": "flex", "versions": {}, "host": "a", "threads": 1 },
+            "data": { "name": "a", "users": 4, "items": 4, "train": 5, "validation": 0, "test": 6, "bad_lines": 0, "sha256": "a", "synthetic": true },
+            "evaluation": {
+                "candidates": "", "candidate_items": 4, "test_users": 4, "evaluated_users": 4, "sampled_users": false,
+                "cold_users": 0, "cold_item_rows": 0, "tie_rule": "", "tie_share": 0, "rating_scale": "stars",
+            },
+        }))
+        .expect("a result")
+    }
+
+    /// The cause of a trial that counts as refused.
+    fn refused(metric: &str, summary: RunSummary) -> Option<String> {
+        match with_value(Ran::Finished(Box::new(summary)), metric.parse().expect("a metric")) {
+            Ran::Failed { code, cause } if is_refusal(code) => Some(cause),
+            Ran::Finished(_) => None,
+            _ => panic!("neither refused nor finished"),
+        }
+    }
+
+    #[test]
+    fn a_trial_whose_rows_give_the_searched_metric_no_value_is_refused_with_the_warning_that_says_why() {
+        let why = "ndcg@10 is not measured: nobody has an item left to find";
+        let others = ["ndcg@1 is not measured: another one", "recall@10 is not measured: another one"];
+        let told = |metrics: &[(&str, f64)]| {
+            refused("ndcg@10", summary(metrics, &[others[0], others[1], "a warning of something else", why]))
+        };
+        assert_eq!(told(&[("recall@5", 0.5)]).as_deref(), Some(why), "the warning of this metric, and of no other");
+        // What has a value counts, whatever is said of it; so does what nobody says a word of, which gave no value.
+        assert_eq!(told(&[("ndcg@10", 0.0)]), None);
+        assert_eq!(refused("ndcg@10", summary(&[], &others)), None);
+    }
+
+    #[test]
+    fn what_failed_or_was_interrupted_stays_what_it_is() {
+        let metric = "rmse".parse().expect("a metric");
+        assert!(matches!(with_value(Ran::Interrupted, metric), Ran::Interrupted));
+        for code in [FailureCode::Diverged, FailureCode::Data, FailureCode::OutOfMemory] {
+            let failed = Ran::Failed { code, cause: "rmse is not measured: no".to_owned() };
+            let Ran::Failed { code: after, cause } = with_value(failed, metric) else { panic!("{code:?}") };
+            assert_eq!((after, &cause[..]), (code, "rmse is not measured: no"));
+        }
+    }
 
     #[test]
     fn the_first_sentence_ends_at_its_full_stop_and_not_in_a_number() {

@@ -17,7 +17,7 @@ use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USER
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
 use crate::factorization::pairs::{PairData, part_stream, two_rows};
-use crate::factorization::race::{SharedRows, race};
+use crate::factorization::race::{SharedRows, pays, race};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, Parts, PartsError};
 
@@ -57,7 +57,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         learning_rate: recommender.float("learning_rate") as f32,
         regularization: recommender.float("regularization") as f32,
         rank_weights: rank_weights(pairs.n_known(), recommender.integer("max_sampled") as usize),
-        fast: recommender.is_fast(),
+        races: recommender.is_fast() && race_pays(&pairs, d),
         seed: request.seed,
         user_squares: vec![1.0; users.len()],
         item_squares: vec![1.0; items.len()],
@@ -74,6 +74,17 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     drop((user_squares, item_squares, bias_squares, owner));
     let newcomers = newcomers(recommender, Others { known, seed: request.seed });
     Ok(PairData::model(d, users, items, &biases, newcomers))
+}
+
+/// Whether the fast mode is a race on this machine and these data; where it is not, it is the exact one.
+fn race_pays(pairs: &PairData<'_>, d: usize) -> bool {
+    let shared = written_by_all(pairs.n_known() as u64, d as u64);
+    pays(rayon::current_num_threads() as u64, pairs.len() as u64, shared)
+}
+
+/// Bytes of the items' numbers with their squares, biases too: in a race every thread writes them.
+pub(crate) const fn written_by_all(known: u64, d: u64) -> u64 {
+    known * (d + 1) * 2 * size_of::<f32>() as u64
 }
 
 fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Pairwise {
@@ -104,7 +115,8 @@ struct Warp<'a> {
     regularization: f32,
     /// For each number of draws, from 1 on.
     rank_weights: Vec<f32>,
-    fast: bool,
+    /// Whether threads race: only in the fast mode, and only where that pays.
+    races: bool,
     seed: u64,
     users: Vec<f32>,
     items: Vec<f32>,
@@ -127,7 +139,7 @@ impl Learner for Warp<'_> {
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let order = order(self.pairs.len(), self.seed, round);
-        if self.fast {
+        if self.races {
             return Ok(self.race(&order, round, go_on).map(|loss| loss / order.len() as f64));
         }
         let mut candidates = Candidates::new(&self.pairs, stream(self.seed, OTHERS_STREAM + round));
@@ -147,7 +159,7 @@ impl Warp<'_> {
         Rule { learning_rate: self.learning_rate, regularization: self.regularization }
     }
 
-    /// A round in the fast mode; the sum of the losses.
+    /// A round in which threads race; the sum of the losses.
     fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
         let d = self.d;
         let users = SharedNumbers {
