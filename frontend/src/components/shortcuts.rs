@@ -15,7 +15,8 @@ const WINDOW: &str = "dialog[open]";
 /// What takes single keys for itself: text to type, values to choose.
 const FIELD: &str = "input:focus, textarea:focus, select:focus, [contenteditable]:focus";
 
-/// What the lab is, in three sentences, and where more is said. The router takes the links; the window closes behind them.
+/// What the lab is, in three sentences, and where more is said. The router takes the links; the window closes behind
+/// them.
 fn about(open: RwSignal<bool>) -> AnyView {
     let close = move |_| open.set(false);
     view! {

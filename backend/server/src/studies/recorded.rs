@@ -1,7 +1,8 @@
-//! What Recspeed's authors measured on a machine of theirs: a report of each study, which comes with the program, so that a lab that has
-//! measured nothing has something to show.
+//! What Recspeed's authors measured on a machine of theirs: a report of each study, which comes with the program, so that
+//! a lab that has measured nothing has something to show.
 //!
-//! The files are `docs/studies/NAME.json`, as `recspeed study NAME --out` writes them; docs/studies.md has the same reports in words.
+//! The files are `docs/studies/NAME.json`, as `recspeed study NAME --out` writes them; docs/studies.md has the same
+//! reports in words.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -70,8 +71,8 @@ mod tests {
 
     use super::*;
 
-    /// Studies of which the recorded report is of other settings than the present ones, so that its banner says so. Measure them again:
-    /// `recspeed study NAME --out docs/studies/NAME.json --document docs/studies.md`.
+    /// Studies of which the recorded report is of other settings than the present ones, so that its banner says so.
+    /// Measure them again: `recspeed study NAME --out docs/studies/NAME.json --document docs/studies.md`.
     const OLDER: &[&str] = &[];
     /// Bytes of a file, and of all: they are in every binary.
     const MOST: usize = 160_000;

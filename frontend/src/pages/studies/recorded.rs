@@ -1,5 +1,5 @@
-//! What Recspeed's authors measured of a study: shown where nothing was measured here, and on request where something was. The two never
-//! stand in one table, for they are of two machines.
+//! What Recspeed's authors measured of a study: shown where nothing was measured here, and on request where something
+//! was. The two never stand in one table, for they are of two machines.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -22,8 +22,8 @@ pub(super) struct Theirs {
 }
 
 impl Theirs {
-    /// Of the study of this `name`, which the server has as `found`. Their report is asked for where it is shown, and again once a server
-    /// that was `silent` answers.
+    /// Of the study of this `name`, which the server has as `found`. Their report is asked for where it is shown, and
+    /// again once a server that was `silent` answers.
     pub(super) fn of(name: Memo<String>, found: Memo<Option<StudyPage>>, silent: RwSignal<bool>) -> Self {
         let (chosen, reply) = (RwSignal::new(false), RwSignal::new(None::<(String, Reply<StudyReport>)>));
         let shown = Memo::new(move |_| {

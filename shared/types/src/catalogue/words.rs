@@ -3,7 +3,8 @@
 use super::{Condition, Entry, Param, ParamKind};
 
 impl Entry {
-    /// Its parameters with their names as written in a spec, and those of its components' places, as `components[].weight`.
+    /// Its parameters with their names as written in a spec, and those of its components' places, as
+    /// `components[].weight`.
     pub fn written_params(&self) -> Vec<(String, &'static Param)> {
         let mut all = Vec::new();
         for param in self.params {

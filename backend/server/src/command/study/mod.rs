@@ -104,6 +104,7 @@ impl StudyCommand {
 
 /// What every study is told.
 #[derive(Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct StudyArgs {
     /// Runs of each row, in turns; every study has its own usual number
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100))]

@@ -14,8 +14,9 @@ struct Line {
     study: StudyCommand,
 }
 
-/// Whether the command that the report names would measure what the report is of: each of its specs, whatever its row is called, or,
-/// where it has none, the conditions that stand for them. `false` of a report whose command is not known any more.
+/// Whether the command that the report names would measure what the report is of: each of its specs, whatever its row
+/// is called, or, where it has none, the conditions that stand for them. `false` of a report whose command is not known
+/// any more.
 pub(crate) fn is_of_present_settings(report: &StudyReport) -> bool {
     let words = report.command.split_whitespace().skip(1);
     let Ok(Line { study }) = Line::try_parse_from(words) else { return false };

@@ -1,4 +1,5 @@
-//! `recspeed study NAME --recorded`: what Recspeed's authors measured on a machine of theirs, which comes with the program.
+//! `recspeed study NAME --recorded`: what Recspeed's authors measured on a machine of theirs, which comes with the
+//! program.
 
 use recspeed_types::api::StudyRecorded;
 
@@ -29,7 +30,8 @@ pub(super) fn print(name: &'static str, args: &StudyArgs) -> Result<u8, CommandE
 fn words(Recorded { told, older, .. }: &Recorded) -> String {
     let older = if *older { format!(" {}", StudyRecorded::OLDER) } else { String::new() };
     format!(
-        "Measured by Recspeed's authors on a machine of theirs, and not on this one; `recspeed study {}` measures here.{older}\n{}",
+        "Measured by Recspeed's authors on a machine of theirs, and not on this one; `recspeed study {}` measures here.\
+         {older}\n{}",
         told.study,
         render::terminal(told)
     )
