@@ -124,7 +124,7 @@ mod tests {
         for (word, kind) in [("Steck", "ease"), ("probabilities of liking", "densenet"), ("neural", "mlp")] {
             assert!(matching(word).contains(&kind), "{word}: {:?}", matching(word));
         }
-        let (both, one) = (matching("neural stars"), matching("neural"));
+        let (both, one) = (matching("neural drift"), matching("neural"));
         assert!(both.contains(&"mlp") && both.len() < one.len(), "each word is to be there: {both:?}");
         assert!(both.iter().all(|kind| one.contains(kind)), "another word finds no more");
         assert_eq!(matching("no recommender has such words"), Vec::<&str>::new());
