@@ -150,7 +150,8 @@ pub(crate) fn StudyPage() -> impl IntoView {
 
 /// What Recspeed's authors measured, beside the paper; `found` is what is known of the study here.
 fn of_the_authors(theirs: &StudyReport, found: Memo<Option<Found>>) -> AnyView {
-    let head = found.with(|found| {
+    // A study at work is told anew each second: what is read would be drawn anew with it.
+    let head = found.with_untracked(|found| {
         let found = found.as_ref()?;
         Some(banner(theirs, found.report.as_ref(), found.study.damage.is_some(), found.study.recorded?))
     });
