@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::charts::{CurveChart, MetricBars, Plot};
+use crate::charts::{CurveChart, MetricBars, Plot, curve_title};
 use crate::components::theme_colours;
 use crate::state::{RunState, RunView, has_curve, use_lab};
 
@@ -92,15 +92,6 @@ pub(crate) fn Curves(
                 </div>
             </Show>
         </div>
-    }
-}
-
-/// What a curve shows, in words; metrics keep their names.
-fn curve_title(name: &str) -> String {
-    match name {
-        "loss" => "loss".to_owned(),
-        "epoch-loss" => "loss, mean of an epoch".to_owned(),
-        other => other.to_owned(),
     }
 }
 
