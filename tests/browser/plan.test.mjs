@@ -65,7 +65,7 @@ test("everything that is set is in the address, and the address brings it back",
   await page.waitForURL(/model=mlp.*ranks=6/);
   const told = async (page) => [
     await page.locator("canvas").getAttribute("data-drawn"),
-    await Promise.all(["step", "bubble", "idle", "memory", "traffic"].map((name) => tile(page, name))),
+    await Promise.all(["step", "idle", "memory", "traffic"].map((name) => tile(page, name))),
     await page.locator(id("plan-verdict")).innerText(),
   ];
   const here = await told(page);
@@ -140,7 +140,7 @@ test("each instruction is told under the pointer and by arrow keys, in both them
     await page.keyboard.press("ArrowDown");
     assert.match(await detail.innerText(), /^Rank 1, stage 1: forward pass/);
     await page.keyboard.press("End");
-    assert.match(await detail.innerText(), /^Rank 1: optimizer/);
+    assert.match(await detail.innerText(), /^Rank 1: update/);
     await page.keyboard.press("ArrowLeft");
     assert.match(await detail.innerText(), /^Rank 1, stage 1: backward pass of micro-batch 7/);
     await page.keyboard.press("ArrowLeft");

@@ -150,7 +150,7 @@ pub(crate) fn PlanPage() -> impl IntoView {
         <div class="plan-page">
             <div class="statement">
                 <h1>"Strategy studio"</h1>
-                <p class="lead">"What training on several ranks will do, before anything runs: drag stages, change a knob, and see schedule, bubble and memory change."</p>
+                <p class="lead">"What training on several ranks will do, before anything runs: drag stages, change a knob, and see schedule, idle time and memory change."</p>
             </div>
             <div class="plan-grid">
                 <controls::Controls/>
