@@ -32,8 +32,8 @@ impl Line {
         let worse = |(other, _): (usize, &Cell)| {
             significance::is_better(answer, &self.name, self.is_lower_better(), (place, other))
         };
-        let rivals = self.cells.iter().enumerate().filter(|(other, cell)| *other != place && cell.is_rival);
-        self.cells.get(place).is_some_and(|cell| cell.leads) && rivals.map(worse).all(|worse| worse)
+        let mut rivals = self.cells.iter().enumerate().filter(|(other, cell)| *other != place && cell.is_rival);
+        self.cells.get(place).is_some_and(|cell| cell.leads) && rivals.all(worse)
     }
 
     /// What is said of the leading method where it is not known to be the best.
