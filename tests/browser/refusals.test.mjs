@@ -303,6 +303,7 @@ test("a run that is refused before any work says so, and what its words name in 
 
 test("what people read is told in words, without the marks and names that programs have for it", async () => {
   const page = await openPage(browser, lab.link);
+  await page.locator(id("knob-recommender")).selectOption("mlp");
   await page.locator(id("knob-recommender-hidden")).fill("64, cat");
   await page.keyboard.press("Tab");
   const error = page.locator("p.field-error").filter({ hasText: "64, cat" });
@@ -316,7 +317,7 @@ test("what people read is told in words, without the marks and names that progra
   ]) {
     await page.goto("about:blank");
     await page.goto(`${lab.base}${path}`);
-    const told = page.locator("main").getByText(words);
+    const told = page.getByText(words);
     await told.first().waitFor();
     assert.doesNotMatch(await told.first().innerText(), /`|\/api\//);
   }
