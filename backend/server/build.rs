@@ -1,4 +1,5 @@
-//! Builds the server again when the front end was built again, and lets it build before there is one.
+//! Builds the server again when the front end was built again, or what it carries was recorded again, and lets it build before there is a
+//! front end.
 
 use std::path::Path;
 
@@ -10,4 +11,5 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=../../dist");
     println!("cargo::rerun-if-changed=showcase");
+    println!("cargo::rerun-if-changed=../../docs/studies");
 }

@@ -5,7 +5,9 @@ use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
 
 use crate::components::{Header, Shortcuts, ToastList};
-use crate::pages::{ComparePage, DataPage, LabPage, NotFound, PlanPage, RunPage, RunsPage, StudiesPage, StudyPage};
+use crate::pages::{
+    ComparePage, DataPage, LabPage, NotFound, PlanPage, RecommendersPage, RunPage, RunsPage, StudiesPage, StudyPage,
+};
 use crate::state::Lab;
 
 /// The page.
@@ -31,6 +33,7 @@ pub(crate) fn App() -> impl IntoView {
                         <Route path=path!("/r/:id") view=RunPage/>
                         <Route path=path!("/c/:runs?") view=ComparePage/>
                         <Route path=path!("/data/:id?") view=DataPage/>
+                        <Route path=path!("/recommenders") view=RecommendersPage/>
                         <Route path=path!("/studies") view=StudiesPage/>
                         <Route path=path!("/studies/:name") view=StudyPage/>
                     </Routes>

@@ -35,7 +35,16 @@ async function finishedRuns(kinds, metrics) {
 }
 
 const WIDTHS = [1440, 1024, 390];
-const SCREENS = { lab: "/", runs: "/runs", compare: "/c", data: "/data", plan: "/plan" };
+const SCREENS = {
+  lab: "/",
+  runs: "/runs",
+  compare: "/c",
+  data: "/data",
+  plan: "/plan",
+  recommenders: "/recommenders",
+  studies: "/studies",
+  recorded: "/studies/retrieval",
+};
 
 for (const width of WIDTHS) {
   for (const colorScheme of ["light", "dark"]) {
@@ -46,6 +55,8 @@ for (const width of WIDTHS) {
         await page.locator("main h1, main h2").first().waitFor();
         if (name === "data") await page.locator('[data-testid="data-report"]').waitFor();
         if (name === "compared") await page.locator('[data-testid="compared-table"]').waitFor();
+        if (name === "studies") await page.locator('[data-testid="study-row"]').first().waitFor();
+        if (name === "recorded") await page.locator('[data-testid="study-recorded"]').waitFor();
         if (name === "lab") await page.locator('[data-testid="curve"] canvas').first().waitFor();
         const folds = page.locator('[data-testid="result-groups"] summary');
         if (await folds.count()) await folds.click();

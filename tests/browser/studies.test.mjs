@@ -1,4 +1,4 @@
-// The pages of the studies: what was never measured, what was, what is missing, what goes wrong, and the button that measures.
+// The pages of the studies: what was recorded and not measured here, what was measured, what is missing, what goes wrong, and the button that measures.
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -109,11 +109,11 @@ async function looksRight(page, name) {
 
 for (const width of [1440, 1024, 390, 320]) {
   for (const colorScheme of width === 320 ? ["light"] : ["light", "dark"]) {
-    test(`${width} px, ${colorScheme}: a study that was measured and one that never was`, async () => {
+    test(`${width} px, ${colorScheme}: a study that was measured and one that was recorded elsewhere`, async () => {
       const page = await open("/studies/four-layer", { viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
       for (const [name, path, ready] of [
         ["study", "/studies/four-layer", "study-report"],
-        ["study-never", "/studies/retrieval", "study-never"],
+        ["study-recorded", "/studies/retrieval", "study-recorded"],
       ]) {
         await page.goto(`${lab.base}${path}`);
         await page.locator(id(ready)).waitFor();
@@ -164,6 +164,50 @@ test("a report shows what was measured, what is missing with its command, and th
   await page.context().close();
 });
 
+test("a study that nobody measured here shows what Recspeed’s authors measured, and says so before any number", async () => {
+  const page = await open("/studies/retrieval");
+  const recorded = page.locator(id("study-recorded"));
+  await recorded.waitFor();
+  assert.equal(await recorded.locator("h2").innerText(), "Measured by Recspeed’s authors");
+  assert.match(await page.locator(id("study-banner")).innerText(), /^Measured by Recspeed’s authors on .*, linux, .*; nothing was measured here yet\.$/);
+  const button = page.locator(id("study-run"));
+  assert.equal(await button.innerText(), "Measure here");
+  assert.ok((await button.getAttribute("class")).includes("primary"), "it is the main thing to do");
+  // What that machine lacked is not lacked here, and no table is of this machine.
+  const text = await recorded.innerText();
+  assert.ok(!/measured here:|no GPU here|engines install/i.test(text), text);
+  assert.match(text, /PyTorch tensors?/);
+  assert.equal(await page.locator(id("study-whose")).count(), 0, "there is nothing to choose");
+  // The paper's numbers stand as it printed them, and its bytes say of what they are.
+  const paper = page.locator(id("study-paper"));
+  const row = (name) => paper.locator("tr", { hasText: name }).innerText();
+  assert.match(await row("TensorFlow tensor"), /2123\.21 s/);
+  assert.match(await row("PyTorch tensor"), /80 B\s*the Python object alone, without the numbers that it points to/);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("what was measured here stands alone, and what the authors measured is shown on request, as of another machine", async () => {
+  const page = await open("/studies/four-layer");
+  await page.locator(id("study-report")).waitFor();
+  assert.equal(await page.locator(id("study-recorded")).count(), 0);
+  await page.locator(id("study-theirs")).click();
+  await page.locator(id("study-recorded")).waitFor();
+  assert.equal(await page.locator(id("study-report")).count(), 0, "two machines never stand in one table");
+  assert.match(await page.locator(id("study-banner")).innerText(), /That is another machine than the one of the numbers measured here/);
+  assert.equal(await page.locator(id("study-theirs")).getAttribute("aria-pressed"), "true");
+  await looksRight(page, "theirs beside ours");
+  await page.locator(id("study-ours")).click();
+  await page.locator(id("study-report")).waitFor();
+  assert.match(await page.locator(id("study-report")).innerText(), /another seed/);
+  // Another study begins with its own again.
+  await page.locator(id("study-theirs")).click();
+  await page.goto(`${lab.base}/studies/four-layer`);
+  await page.locator(id("study-report")).waitFor();
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a damaged report says so in its card and on its page, beside the others", async () => {
   const page = await open("/studies", { viewport: { width: 320, height: 900 } });
   const card = page.locator(id("study-row"), { hasText: "Mixed architectures" });
@@ -177,7 +221,9 @@ test("a damaged report says so in its card and on its page, beside the others", 
   await card.getByRole("link").click();
   await page.locator(id("study-run")).waitFor();
   assert.match(await page.locator(id("study-damage")).innerText(), /mixed\.json cannot be read/);
-  assert.equal(await page.locator(id("study-never")).count(), 0);
+  await page.locator(id("study-recorded")).waitFor();
+  const banner = await page.locator(id("study-banner")).innerText();
+  assert.ok(!banner.includes("nothing was measured"), banner);
   await looksRight(page, "a damaged study");
   assert.deepEqual(page.problems, []);
   await page.context().close();
@@ -270,7 +316,7 @@ test("an interrupted study says so, and one that there is not is told", async ()
   const page = await open("/studies/methods");
   await page.locator(`${id("study-status")}[data-status="interrupted"]`).waitFor();
   assert.match(await page.locator(id("study-status")).innerText(), /interrupted.*Run it again/s);
-  await page.locator(id("study-never")).waitFor();
+  await page.locator(id("study-recorded")).waitFor();
   await page.goto(`${lab.base}/studies/nothing`);
   await page.locator(id("study-missing")).waitFor();
   await page.context().close();
@@ -309,7 +355,7 @@ test("the button measures, cancels, and keeps the reader’s place", async () =>
   await stands(page, "cancelled");
   await page.getByText("The last attempt was cancelled").waitFor();
   // What it had measured by then, if anything, is shown.
-  assert.match(await button.innerText(), /^(Measure|Run again) on this machine$/);
+  assert.match(await button.innerText(), /^(Measure here|Run again on this machine)$/);
 
   await page.goto(`${lab.base}/studies/four-layer`);
   await page.locator(id("study-report")).waitFor();

@@ -9,7 +9,7 @@ use crate::state::{Theme, use_lab};
 /// Name, places, theme, help.
 #[component]
 pub(crate) fn Header(
-    /// Opens the list of shortcuts.
+    /// Opens the help.
     help: RwSignal<bool>,
 ) -> impl IntoView {
     let lab = use_lab();
@@ -52,8 +52,8 @@ pub(crate) fn Header(
                     type="button"
                     class="button quiet square"
                     data-testid="help"
-                    aria-label="Keyboard shortcuts"
-                    title="Keyboard shortcuts (?)"
+                    aria-label="Help"
+                    title="What this is, and keyboard shortcuts (?)"
                     on:click=move |_| help.set(true)
                 >
                     <Icon picture=Picture::Help/>

@@ -1,4 +1,4 @@
-//! The keyboard: what it does, and doing it.
+//! The help: what this is, and what the keyboard does; and doing that.
 
 use leptos::ev::keydown;
 use leptos::prelude::*;
@@ -15,15 +15,43 @@ const WINDOW: &str = "dialog[open]";
 /// What takes single keys for itself: text to type, values to choose.
 const FIELD: &str = "input:focus, textarea:focus, select:focus, [contenteditable]:focus";
 
+/// What the lab is, in three sentences, and where more is said. The router takes the links; the window closes behind
+/// them.
+fn about(open: RwSignal<bool>) -> AnyView {
+    let close = move |_| open.set(false);
+    view! {
+        <section class="help-about" aria-labelledby="about-title" data-testid="about">
+            <h3 id="about-title">"What is this?"</h3>
+            <p>
+                "Recspeed is a lab for recommender systems: it trains a method on ratings, in this tab or on a server of your own, and measures how well it predicts and ranks. "
+                "An experiment is one spec of data, method, training and evaluation, which its link carries whole, so that anybody can run it again. "
+                "Its studies repeat the paper “Recommending with Speed” on your machine, beside what the paper printed."
+            </p>
+            <p>
+                <a href="/recommenders" data-testid="about-recommenders" on:click=close>"Every recommender, explained"</a>
+                " · "
+                <a href="/studies" on:click=close>"The studies"</a>
+                " · "
+                <a href="/api/openapi.json" rel="external" target="_blank">"The interface for programs"</a>
+            </p>
+            <p class="note">
+                "The folder " <code>"docs"</code> " of the repository says more: " <code>"spec.md"</code> ", " <code>"recommenders.md"</code>
+                ", " <code>"studies.md"</code> ", " <code>"architecture.md"</code> "."
+            </p>
+        </section>
+    }
+    .into_any()
+}
+
 /// Whether something in the page is like that.
 fn is_there(what: &str) -> bool {
     matches!(document().query_selector(what), Ok(Some(_)))
 }
 
-/// The list of shortcuts, opened by `?`; listens on the whole page.
+/// The help with the list of shortcuts, opened by `?`; listens on the whole page.
 #[component]
 pub(crate) fn Shortcuts(
-    /// Whether the list is open.
+    /// Whether the help is open.
     open: RwSignal<bool>,
 ) -> impl IntoView {
     let lab = use_lab();
@@ -71,11 +99,13 @@ pub(crate) fn Shortcuts(
         ("r", "Go to the runs"),
         ("c", "Go to the comparison"),
         ("t", "Change the theme"),
-        ("?", "This list"),
+        ("?", "This help"),
         ("Esc", "Close what is open"),
     ];
     view! {
-        <Modal open=open title="Keyboard shortcuts">
+        <Modal open=open title="Help">
+            {about(open)}
+            <h3 class="keys-title">"Keyboard shortcuts"</h3>
             <dl class="keys" data-testid="shortcuts">
                 {rows.map(|(key, what)| view! { <div><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div> }).collect_view()}
             </dl>

@@ -2,6 +2,7 @@
 
 use gloo_net::http::{Request, RequestBuilder, Response};
 use recspeed_types::api::{ApiFailure, LabInfo, RunPage, RunRecord, RunRequest, StudyListing, StudyPage, UploadRecord};
+use recspeed_types::study::StudyReport;
 use recspeed_types::{RunEvent, RunId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -144,6 +145,11 @@ pub(crate) async fn studies() -> Result<Vec<StudyListing>, ApiError> {
 /// `GET /api/studies/NAME`.
 pub(crate) async fn study(name: &str) -> Result<StudyPage, ApiError> {
     answer(send(Request::get(&study_address(name))).await?).await
+}
+
+/// `GET /api/studies/NAME/recorded`: what Recspeed's authors measured on a machine of theirs.
+pub(crate) async fn recorded_study(name: &str) -> Result<StudyReport, ApiError> {
+    answer(send(Request::get(&format!("{}/recorded", study_address(name)))).await?).await
 }
 
 /// `POST /api/studies/NAME/run`.

@@ -11,9 +11,9 @@ const NUMBER: u64 = 4;
 pub enum Pattern {
     /// All of them.
     Full,
-    /// Its window of so many and the one before it.
+    /// Its window of so many and the one before it; all in rows of two windows or fewer.
     LocalWindow(u64),
-    /// Its block of so many, and the last slot of every block.
+    /// Its block of so many, and the last slot of every block; all in rows of two blocks or fewer.
     BlockSparse(u64),
 }
 
@@ -21,8 +21,10 @@ impl Pattern {
     /// Slots of a row that is to hold so many.
     pub fn width(self, length: u64) -> u64 {
         match self {
-            Self::Full => length,
-            Self::LocalWindow(size) | Self::BlockSparse(size) => length.next_multiple_of(size.max(1)),
+            Self::LocalWindow(size) | Self::BlockSparse(size) if length > 2 * size => {
+                length.next_multiple_of(size.max(1))
+            }
+            _ => length,
         }
     }
 
@@ -30,7 +32,7 @@ impl Pattern {
     pub fn scores(self, width: u64) -> u64 {
         match self {
             Self::LocalWindow(window) if width > 2 * window => 2 * width * window,
-            Self::BlockSparse(block) if width > block => width * (block + width.div_ceil(block.max(1))),
+            Self::BlockSparse(block) if width > 2 * block => width * (block + width.div_ceil(block.max(1))),
             _ => width * width,
         }
     }

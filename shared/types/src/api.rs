@@ -286,6 +286,9 @@ pub struct StudyListing {
     /// Milliseconds since 1970 of its last report; absent where it was never measured here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_ms: Option<i64>,
+    /// Of the report that comes with the program; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<StudyRecorded>,
     /// How far its last report came, where the study was stopped before its end; absent of a whole one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<StudyProgress>,
@@ -296,6 +299,23 @@ pub struct StudyListing {
     /// backticks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+}
+
+/// What Recspeed's authors measured on a machine of theirs; `GET /api/studies/NAME/recorded` is the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StudyRecorded {
+    /// When, in milliseconds since 1970.
+    pub measured_ms: i64,
+    /// Whether the study measures something else by now: another data set, network or setting.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub older: bool,
+}
+
+impl StudyRecorded {
+    /// Said of one that is [older](Self::older).
+    pub const OLDER: &str =
+        "It was measured with an older version, whose settings were other ones than those of today.";
 }
 
 /// `GET /api/studies/NAME`.

@@ -10,6 +10,7 @@ use recspeed_types::api::{
 };
 use recspeed_types::comparison::{RunComparison, RunTests};
 use recspeed_types::recommend::{ModelInfo, RecommendRequest, Recommendations};
+use recspeed_types::study::StudyReport;
 use recspeed_types::{ExperimentSpec, UserValues};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -104,6 +105,7 @@ fn describe(types: &mut SchemaGenerator) {
     types.subschema_for::<StreamMessage>();
     types.subschema_for::<StudyListing>();
     types.subschema_for::<StudyPage>();
+    types.subschema_for::<StudyReport>();
     types.subschema_for::<UploadRecord>();
     types.subschema_for::<UserValues>();
 }

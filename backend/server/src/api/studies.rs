@@ -4,15 +4,16 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use recspeed_types::api::{Role, StudyAttempt, StudyListing, StudyPage};
+use recspeed_types::api::{Role, StudyAttempt, StudyListing, StudyPage, StudyRecorded};
 use recspeed_types::sentence;
 use recspeed_types::study::{self, Study};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::told::as_json;
 use super::{ApiError, AppState};
 use crate::access::Visitor;
-use crate::studies::{Damaged, StudiesError};
+use crate::studies::{Damaged, StudiesError, recorded_study};
 
 /// What is done about a kept file that is damaged.
 const MEND: &str = "Run the study again, which writes it anew, or move it away.";
@@ -20,7 +21,12 @@ const MEND: &str = "Run the study again, which writes it anew, or move it away."
 const MOVE: &str = "A folder lies in the place of a file, and nothing can be kept there: move it away.";
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(page)).routes(routes!(run)).routes(routes!(cancel))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(page))
+        .routes(routes!(shipped))
+        .routes(routes!(run))
+        .routes(routes!(cancel))
 }
 
 /// The studies
@@ -52,6 +58,27 @@ async fn page(
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
     app.told(&visitor, &read(&app, &visitor, find(&name)?))
+}
+
+/// What Recspeed's authors measured of a study, on a machine of theirs
+///
+/// It comes with the program. Its times are of another machine: they are not to be held against times of this one.
+#[utoipa::path(
+    get, path = "/api/studies/{id}/recorded", tag = "studies",
+    params(("id" = String, Path, description = "Its name, as four-layer")),
+    responses(
+        (status = 200, description = "The report", body = ref("#/components/schemas/StudyReport")),
+        (status = 404, description = "No such study, or no report of it comes with the program", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn shipped(Path(name): Path<String>) -> Result<Response, ApiError> {
+    let study = find(&name)?;
+    let found = recorded_study(study.name).ok_or_else(|| {
+        let words = format!("No report of the study `{}` comes with this program.", study.name);
+        ApiError::new(StatusCode::NOT_FOUND, "no-recorded-study", words).remedy("Measure it here.")
+    })?;
+    let json = serde_json::to_string(&found.told).map_err(|error| ApiError::internal(&error))?;
+    Ok(as_json(json))
 }
 
 /// Make a study on this machine
@@ -123,6 +150,8 @@ fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> StudyPage {
             title: study.title.to_owned(),
             question: study.question.to_owned(),
             measured_ms: report.as_ref().map(|report| report.measured_ms),
+            recorded: recorded_study(study.name)
+                .map(|found| StudyRecorded { measured_ms: found.report.measured_ms, older: found.older }),
             partial: report.as_ref().and_then(|report| report.partial),
             attempt: attempt.map(shown),
             damage: (!damage.is_empty()).then(|| {

@@ -33,6 +33,8 @@ use clap::Subcommand;
 
 use failure::CommandError;
 
+pub(crate) use study::is_of_present_settings;
+
 /// What `recspeed` can be asked for in a terminal, besides `serve`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -61,6 +63,8 @@ pub enum Command {
     ///
     /// The page of a study shows its last report. One of fewer runs than usual, or of settings of its own, does not take the place of one that
     /// has more: it is kept beside it, and --publish has the page show it.
+    ///
+    /// A report of each study comes with the program: --recorded prints what Recspeed's authors measured on a machine of theirs.
     #[command(subcommand)]
     Study(study::StudyCommand),
     /// Print the JSON Schema of experiment specs

@@ -79,13 +79,13 @@ fn describe(entry: &Entry) -> String {
     for (label, fact) in [
         ("source", source(entry)),
         ("predicts", entry.predicts.as_str().to_owned()),
-        ("needs", needs(entry)),
+        ("needs", entry.needs_in_words()),
         ("cold users", entry.cold_users.to_owned()),
         ("cold items", entry.cold_items.to_owned()),
-        ("new users", new_users(entry)),
+        ("new users", entry.new_users_in_words()),
         ("explains by", explains.to_owned()),
         ("seed", entry.seed.as_str().to_owned()),
-        ("[training]", losses(entry)),
+        ("[training]", entry.training_in_words()),
     ] {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{label:<12} {fact}");
@@ -102,44 +102,23 @@ fn describe(entry: &Entry) -> String {
         "default",
         "what it does",
     ]);
-    for (name, param) in written(entry) {
+    for (name, param) in entry.written_params() {
         table.add_row([&name, &param.kind.allowed(), &param.default_value().to_string(), &help(entry, param)]);
     }
     let _ = writeln!(text, "{table}");
     text
 }
 
-/// The parameters of an entry with their names, and those of its components' places, as `components[].weight`.
-fn written(entry: &Entry) -> Vec<(String, &'static Param)> {
-    let mut all = Vec::new();
-    for param in entry.params {
-        all.push((param.name.to_owned(), param));
-        if let ParamKind::Recommenders { slots, .. } = &param.kind {
-            let of_places = slots.iter().flat_map(|slot| slot.params);
-            all.extend(of_places.map(|of_place| (format!("{}[].{}", param.name, of_place.name), of_place)));
-        }
-    }
-    all
-}
-
 /// What a parameter does, what it takes for anything to read it, and what a search tries where that does not follow
 /// from the default.
 fn help(entry: &Entry, param: &Param) -> String {
-    let mut help = param.help.to_owned();
-    // Writing into a String cannot fail.
-    if let Some(condition) = Condition::of(entry.kind, param.name) {
-        let _ = write!(help, " Counts only where {}.", condition.words("").trim_start_matches('.'));
-    }
+    let mut help = entry.help_of(param);
     if let Some(values) = param.searched() {
         let values: Vec<String> = values.iter().map(|&value| in_a_spec(value)).collect();
+        // Writing into a String cannot fail.
         let _ = write!(help, " A search tries {}.", values.join(", "));
     }
     help
-}
-
-fn needs(entry: &Entry) -> String {
-    let words: Vec<&str> = entry.needs.iter().map(|need| need.as_str()).collect();
-    if words.is_empty() { "ratings or interactions".to_owned() } else { format!("{} too", words.join(" and ")) }
 }
 
 /// The page `docs/recommenders.md`.
@@ -159,28 +138,29 @@ fn markdown() -> String {
         let _ = write!(text, "\n### {}: `{}`\n\n{}\n\n", entry.title, entry.kind, entry.summary);
         let _ = writeln!(text, "- source: {}: *{}*{link}", citation.authors, citation.title);
         let seed = entry.seed.as_str();
-        let _ = writeln!(text, "- predicts: {}; needs: {}; the seed {seed}", entry.predicts.as_str(), needs(entry));
+        let _ = writeln!(
+            text,
+            "- predicts: {}; needs: {}; the seed {seed}",
+            entry.predicts.as_str(),
+            entry.needs_in_words()
+        );
         let _ = writeln!(text, "- cold users: {}; cold items: {}", entry.cold_users, entry.cold_items);
-        let _ = writeln!(text, "- new users: {}", new_users(entry));
+        let _ = writeln!(text, "- new users: {}", entry.new_users_in_words());
         if let Some(explains) = entry.explains {
             let _ = writeln!(text, "- explains by {explains}");
         }
         if entry.is_trained() {
-            let _ = writeln!(text, "- `[training]` {}", losses(entry));
+            let _ = writeln!(text, "- `[training]` {}", entry.training_in_words());
         }
         if !entry.params.is_empty() {
             text.push_str("\n| parameter | allowed | default | what it does |\n|---|---|---|---|\n");
         }
-        for (name, param) in written(entry) {
+        for (name, param) in entry.written_params() {
             let (allowed, default) = (param.kind.allowed(), param.default_value());
             let _ = writeln!(text, "| `{name}` | {allowed} | `{default}` | {} |", help(entry, param));
         }
     }
     text
-}
-
-fn new_users(entry: &Entry) -> String {
-    entry.new_users.map_or_else(|why| format!("only after training again: {why}"), str::to_owned)
 }
 
 fn source(entry: &Entry) -> String {
@@ -189,19 +169,8 @@ fn source(entry: &Entry) -> String {
     format!("{}: {}{link}", citation.authors, citation.title)
 }
 
-fn losses(entry: &Entry) -> String {
-    match entry.losses {
-        [] => "does not apply: it is not trained step by step".to_owned(),
-        losses => {
-            let usual = entry.training_defaults();
-            let losses = losses.iter().map(|l| l.as_str()).collect::<Vec<_>>().join(", ");
-            let (epochs, rows, rate) = (usual.epochs, usual.batch_size, usual.learning_rate);
-            format!("applies; loss: {losses}; unless set {epochs} epochs, batches of {rows}, learning rate {rate}")
-        }
-    }
-}
-
 fn as_json(entry: &Entry) -> serde_json::Value {
+    let params: Vec<_> = entry.written_params().iter().map(|(name, param)| param_json(entry, name, param)).collect();
     json!({
         "kind": entry.kind,
         "title": entry.title,
@@ -209,7 +178,7 @@ fn as_json(entry: &Entry) -> serde_json::Value {
         "summary": entry.summary,
         "source": { "authors": entry.source.authors, "title": entry.source.title, "link": entry.source.link },
         "predicts": entry.predicts.as_str(),
-        "parameters": written(entry).iter().map(|(name, param)| param_json(entry, name, param)).collect::<Vec<_>>(),
+        "parameters": params,
         "losses": entry.losses.iter().map(|l| l.as_str()).collect::<Vec<_>>(),
         "training": entry.is_trained().then(|| {
             let usual = entry.training_defaults();

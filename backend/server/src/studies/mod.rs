@@ -2,10 +2,12 @@
 //! killed without the lab.
 //!
 //! What is shown as finished has a report that was read whole. An attempt that a server's end interrupted says so. One that is ended
-//! writes what it has by itself, below the lab's folder, and goes on there when it is asked for again.
+//! writes what it has by itself, below the lab's folder, and goes on there when it is asked for again. A report of each study, measured by
+//! Recspeed's authors, comes with the program ([`recorded_study`]).
 
 mod child;
 mod kept;
+mod recorded;
 mod said;
 
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ use kept::Kept;
 use said::Said;
 
 pub use kept::Damaged;
+pub use recorded::{Recorded, recorded_study};
 
 /// How long a study that is ended may take beyond its worker to write what it has.
 const WRITING: Duration = Duration::from_secs(3);

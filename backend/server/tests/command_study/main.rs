@@ -3,5 +3,6 @@
 mod bench;
 mod endings;
 mod parts;
+mod recorded;
 mod stopped;
 mod whole;

@@ -70,6 +70,30 @@ async fn a_study_is_measured_once_asked_and_everybody_reads_its_report() {
     assert!(list.to_string().contains("\"measured_ms\":5"), "{list}");
 }
 
+/// A lab that has measured nothing has no empty page of studies.
+#[tokio::test]
+async fn what_comes_with_the_program_is_read_by_everybody_and_is_never_told_as_measured_here() {
+    let bench = bench("quick").await;
+    let (_, list) = bench.guest("/api/studies").await;
+    for study in list.as_array().unwrap() {
+        let recorded = &study["recorded"];
+        assert!(recorded["measured_ms"].as_i64().is_some_and(|ms| ms > 1_700_000_000_000), "{study}");
+        assert!(study.get("measured_ms").is_none(), "nobody has measured it here: {study}");
+        let (status, report) = bench.guest(&format!("/api/studies/{}/recorded", study["name"].as_str().unwrap())).await;
+        assert_eq!(status, StatusCode::OK, "{report}");
+        assert_eq!((&report["study"], &report["measured_ms"]), (&study["name"], &recorded["measured_ms"]));
+        let titles = report["tables"].as_array().unwrap().iter().map(|table| table["title"].as_str().unwrap());
+        assert!(titles.clone().count() > 0 && titles.clone().all(|title| !title.contains("here")), "{report}");
+    }
+    let (status, answer) = bench.guest("/api/studies/nothing/recorded").await;
+    assert_eq!((status, &answer["code"]), (StatusCode::NOT_FOUND, &json!("no-study")));
+    // What is measured here stands beside it, and does not take its place.
+    run(&bench).await;
+    let page = until(&bench, "finished").await;
+    assert_eq!((&page["report"]["measured_ms"], &page["study"]["measured_ms"]), (&json!(5), &json!(5)));
+    assert_ne!(bench.guest(&format!("{PAGE}/recorded")).await.1["measured_ms"], json!(5));
+}
+
 #[tokio::test]
 async fn only_the_owner_measures_and_a_study_that_there_is_not_is_told() {
     let bench = bench("quick").await;

@@ -1,6 +1,7 @@
 //! The five settings that are always in sight.
 
 use leptos::prelude::*;
+use leptos_router::components::A;
 use recspeed_types::builtin::BUILTIN_DATASETS;
 use recspeed_types::catalogue::{self, ENTRIES};
 use recspeed_types::spec::DataSource;
@@ -131,6 +132,10 @@ fn RecommenderKnob() -> impl IntoView {
                         }}
                     </p>
                 </details>
+                // A page in another one has no way back from there.
+                <p class="knob-more" hidden=lab.embedded>
+                    <A href=format!("/recommenders#{}", entry.kind) attr:data-testid="what-is-it">"What is it?"</A>
+                </p>
             }
         })
     };

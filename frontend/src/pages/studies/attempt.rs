@@ -52,7 +52,7 @@ pub(super) fn Attempt(
     let label = move || match (at_work.get(), measured.get()) {
         (true, _) => "Cancel",
         (false, true) => "Run again on this machine",
-        (false, false) => "Measure on this machine",
+        (false, false) => "Measure here",
     };
     let picture = Signal::derive(move || match (at_work.get(), measured.get()) {
         (true, _) => Picture::Stop,
@@ -74,6 +74,9 @@ pub(super) fn Attempt(
                     <span>{label}</span>
                 </button>
             </Show>
+            <p class="note" hidden=move || !owner.get() || measured.get() || at_work.get()>
+                "It takes minutes, and runs while nothing else does. Engines that are not installed are rows that say so."
+            </p>
             <p class="note" hidden=move || !guest.get()>"Measuring needs the owner’s link, which “recspeed serve” printed at its start."</p>
             <div class="study-progress" role="status" data-testid="study-status" data-status=move || attempt.with(|a| a.as_ref().map(|a| word(a.status)))>
                 {move || attempt.get().and_then(|attempt| told(&attempt))}

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod bars;
+mod recorded;
 mod study;
 mod table;
 
@@ -42,7 +43,7 @@ pub(crate) fn StudiesPage() -> impl IntoView {
     view! {
         <div class="runs-page studies">
             <header class="runs-head"><h1>"Studies"</h1></header>
-            <p class="lead">"The questions of the paper “Recommending with Speed”, each with the paper’s table and what this machine measures."</p>
+            <p class="lead">"The questions of the paper “Recommending with Speed”, each with the paper’s table, what Recspeed’s authors measured, and what this machine measures."</p>
             <div aria-busy=move || (reply.get() == Reply::Asking).to_string()>
                 {move || match reply.get() {
                     Reply::Asking => view! { <p class="note pad">"Opening the studies…"</p> }.into_any(),
@@ -73,13 +74,18 @@ fn row(study: StudyListing) -> AnyView {
         (None, _) if damage.is_some() => String::new(),
         (None, _) => "Never measured here".to_owned(),
     };
+    let recorded = study.recorded.filter(|_| study.measured_ms.is_none());
+    let recorded = recorded.map(|recorded| {
+        let words = format!("measured by Recspeed’s authors {}", super::runs::when(recorded.measured_ms));
+        view! { <span data-testid="study-row-recorded">{words}</span> }
+    });
     let attempt = study.attempt.as_ref().filter(|attempt| attempt.status != StudyStatus::Finished);
     let attempt = attempt.map(|attempt| view! { <span>{status_words(attempt)}</span> });
     view! {
         <li class="card" data-testid="study-row">
             <h2><A href=format!("/studies/{}", study.name)>{study.title}</A></h2>
             <p>{study.question}</p>
-            <p class="run-sub"><span>{measured}</span>{attempt}</p>
+            <p class="run-sub"><span>{measured}</span>{recorded}{attempt}</p>
             {damage}
         </li>
     }

@@ -10,6 +10,7 @@ use recspeed_types::api::StudyPage as Found;
 use recspeed_types::study::{self, StudyReport, StudyTable, Whose};
 
 use super::attempt::Attempt;
+use super::recorded::{Theirs, banner};
 use super::{bars, damage, table};
 use crate::charts::counted;
 use crate::components::{CopyCommand, Icon, Picture, Refused, with_code};
@@ -86,6 +87,7 @@ pub(crate) fn StudyPage() -> impl IntoView {
     let damaged =
         Memo::new(move |_| found.with(|found| found.as_ref().is_some_and(|found| found.study.damage.is_some())));
     let report = Memo::new(move |_| found.with(|found| found.as_ref().and_then(|found| found.report.clone())));
+    let theirs = Theirs::of(name, found, silent);
     let study = move |of: fn(&Found) -> String| found.with(|found| found.as_ref().map(of).unwrap_or_default());
     crate::pages::titled(Signal::derive(move || match (here.get(), missing.get()) {
         (true, _) => study(|found| found.study.title.clone()),
@@ -123,17 +125,45 @@ pub(crate) fn StudyPage() -> impl IntoView {
                 </header>
                 {move || found.with(|found| damage(&found.as_ref()?.study))}
                 <Attempt found=found silent=silent answer=answered/>
-                {move || report.with(|report| match report {
-                    Some(report) => measured(report),
-                    None => never(&name.get_untracked(), damaged.get()),
-                })}
+                {theirs.choice(found)}
+                {move || {
+                    let name = name.get();
+                    if theirs.shown.get() {
+                        match theirs.reply(&name) {
+                            Reply::Asking => {
+                                return view! { <p class="note" aria-busy="true">"Opening what Recspeed’s authors measured…"</p> }.into_any();
+                            }
+                            Reply::Answer(recorded) => return of_the_authors(&recorded, found),
+                            // Then there is what was measured here, or the paper's table.
+                            Reply::Failed(_) => {}
+                        }
+                    }
+                    report.with(|report| match report {
+                        Some(report) => measured(report, None),
+                        None => never(&name, damaged.get()),
+                    })
+                }}
             </Show>
         </div>
     }
 }
 
-/// What was measured, beside the paper.
-fn measured(report: &StudyReport) -> AnyView {
+/// What Recspeed's authors measured, beside the paper; `found` is what is known of the study here.
+fn of_the_authors(theirs: &StudyReport, found: Memo<Option<Found>>) -> AnyView {
+    // A study at work is told anew each second: what is read would be drawn anew with it.
+    let head = found.with_untracked(|found| {
+        let found = found.as_ref()?;
+        Some(banner(theirs, found.report.as_ref(), found.study.damage.is_some(), found.study.recorded?))
+    });
+    head.map_or_else(|| ().into_any(), |head| measured(theirs, Some(head)))
+}
+
+/// What was measured, beside the paper; not here where a `banner` says whose it is.
+fn measured(report: &StudyReport, banner: Option<AnyView>) -> AnyView {
+    let (title, test_id) = match banner {
+        Some(_) => ("Measured by Recspeed’s authors", "study-recorded"),
+        None => ("Measured here", "study-report"),
+    };
     let machine = &report.machine;
     let versions: Vec<String> = machine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let threads = machine.threads.map(|threads| counted(threads.into(), "thread"));
@@ -158,9 +188,10 @@ fn measured(report: &StudyReport) -> AnyView {
     let explained = !report.differences.is_empty();
     let command = report.command.clone();
     view! {
-        <section class="card details study-measured" aria-labelledby="measured-title" data-testid="study-report">
+        <section class="card details study-measured" aria-labelledby="measured-title" data-testid=test_id>
             <header>
-                <h2 id="measured-title">"Measured here"</h2>
+                <h2 id="measured-title">{title}</h2>
+                {banner}
                 <p class="note">{format!("{} · {}", super::super::runs::when(report.measured_ms), where_.join(" · "))}</p>
                 {report.why_partial().map(|why| view! {
                     <p class="message" data-testid="study-partial"><Icon picture=Picture::Warning/><span>{format!("Partial: {why}")}</span></p>
@@ -209,7 +240,6 @@ fn never(name: &str, damaged: bool) -> AnyView {
         {(!damaged).then(|| view! {
             <section class="card blank study-never" data-testid="study-never">
                 <h2>"Never measured here"</h2>
-                <p>"It takes minutes, and runs while nothing else does. Engines that are not installed are rows that say so."</p>
                 {known.map(|study| view! { <p><CopyCommand command=study.command()/></p> })}
             </section>
         })}

@@ -5,9 +5,11 @@
 //! | pattern | keys that a slot scores | scores of a row |
 //! |---|---|---|
 //! | full | all `w` | `h w²` |
-//! | local window of `m` | its block of `m` and the one before; all where a row is two windows | `2 h w m` |
+//! | local window of `m` | its block of `m` and the one before | `2 h w m` |
 //! | block-sparse, blocks of `m` | its block, and the last slot of every block | `h w (m + w / m)` |
+//! | any, in rows of at most `2 m` slots | all `w`, most of them hidden: windows and blocks would save less than they cost | `h w²` |
 //!
+//! Only blocks ask sequences to begin where one of them begins; windows do as well anywhere, so that short sequences waste no slots.
 //! Time grows with the scores: `4 d` operations for each there and `8 d` back. The smallest block-sparse matrix has `m = √w`.
 
 use std::ops::Range;
@@ -40,34 +42,57 @@ pub(crate) enum Pattern {
 }
 
 impl Pattern {
-    /// What sequences must be aligned to in the grid: blocks begin where sequences begin, as when they are asked alone.
-    pub(crate) const fn align(self) -> usize {
+    /// The same for sequences of at most `length` items: a window or a block that holds all of them hides nothing.
+    pub(crate) const fn within(self, length: usize) -> Self {
         match self {
-            Self::Full => 1,
-            Self::LocalWindow { window } => window,
-            Self::BlockSparse { block } => block,
+            Self::LocalWindow { window: size } | Self::BlockSparse { block: size } if size >= length => Self::Full,
+            pattern => pattern,
+        }
+    }
+
+    /// How rows are laid out whose longest sequence has so many items.
+    pub(crate) const fn rows(self, longest: usize) -> Rows {
+        match self {
+            Self::LocalWindow { window: size } | Self::BlockSparse { block: size } if longest <= 2 * size => {
+                Rows::TIGHT
+            }
+            Self::Full => Rows::TIGHT,
+            Self::LocalWindow { window } => Rows { align: 1, multiple: window },
+            Self::BlockSparse { block } => Rows { align: block, multiple: block },
         }
     }
 
     /// Scores that a row of `width` slots holds for each head.
     pub(crate) const fn scores(self, width: usize) -> usize {
         match self {
-            Self::Full => width * width,
-            Self::LocalWindow { window } if width <= 2 * window => width * width,
-            Self::LocalWindow { window } => 2 * width * window,
-            Self::BlockSparse { block } => width * (block + width.div_ceil(block)),
+            Self::LocalWindow { window } if width > 2 * window => 2 * width * window,
+            Self::BlockSparse { block } if width > 2 * block => width * (block + width.div_ceil(block)),
+            _ => width * width,
         }
     }
 
     /// Whether a slot may look at another one of its sequence; `query` and `key` count from the sequence's first slot.
-    #[cfg(test)]
     fn reaches(self, query: usize, key: usize) -> bool {
         match self {
             Self::Full => true,
-            Self::LocalWindow { window } => query - key < window,
+            Self::LocalWindow { window } => query < key + window,
             Self::BlockSparse { block } => query / block == key / block || (key + 1).is_multiple_of(block),
         }
     }
+}
+
+/// How sequences lie in the rows of a grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// Every sequence begins at a multiple of this.
+    pub(crate) align: usize,
+    /// The width of a row is one of this, which is one of `align`.
+    pub(crate) multiple: usize,
+}
+
+impl Rows {
+    /// No slot is left free for the pattern's sake.
+    pub(crate) const TIGHT: Self = Self { align: 1, multiple: 1 };
 }
 
 /// The masks of one grid, made once for all layers and heads.
@@ -84,14 +109,15 @@ impl Scope {
     /// # Panics
     /// When the grid is not aligned to the pattern, or windows and blocks are asked to look into the future.
     pub(crate) fn new(pattern: Pattern, causal: bool, grid: &Grid, device: &Device) -> Self {
-        assert!(grid.width.is_multiple_of(pattern.align()), "the grid is packed for another pattern");
+        assert!(grid.width.is_multiple_of(pattern.rows(grid.width).multiple), "the grid is packed for another pattern");
         assert!(causal || pattern == Pattern::Full, "windows and blocks look back only");
         let (rows, width) = (grid.rows, grid.width);
-        // In rows of one block, and of two windows, a slot scores all of its row: one product does that at once.
-        let (pattern, window) = match pattern {
-            Pattern::LocalWindow { window } if width <= 2 * window => (Pattern::Full, window),
-            Pattern::BlockSparse { block } if width == block => (Pattern::Full, width),
-            pattern => (pattern, width),
+        // Where rows are short, a slot scores all of its row: one product does that at once, and the mask hides the rest.
+        let (asked, pattern) = (pattern, if pattern.scores(width) == width * width { Pattern::Full } else { pattern });
+        let firsts = grid.firsts();
+        let reached = |query: usize, key: usize| {
+            let first = firsts[grid.owners[query] as usize];
+            asked.reaches(query - first, key - first)
         };
         let mut mask = Vec::with_capacity(rows * pattern.scores(width));
         let mut put = |seen: bool| mask.push(if seen { 0.0 } else { UNSEEN });
@@ -99,7 +125,7 @@ impl Scope {
             Pattern::Full => {
                 for query in 0..grid.slots() {
                     let row = query / width * width;
-                    (row..row + width).for_each(|key| put(key + window > query && grid.sees(query, key, causal)));
+                    (row..row + width).for_each(|key| put(grid.sees(query, key, causal) && reached(query, key)));
                 }
                 [rows, 1, width, width]
             }
@@ -294,11 +320,51 @@ mod tests {
         out
     }
 
+    /// Scores and slots of sequences of these lengths.
+    fn cost(pattern: Pattern, lengths: &[usize]) -> (usize, usize) {
+        let items: Vec<u32> = (0..*lengths.iter().max().unwrap() as u32).collect();
+        let lines: Vec<Lines> =
+            lengths.iter().map(|&length| Lines { inputs: &items[..length], targets: &[] }).collect();
+        let grid = Grid::pack(&lines, |longest| pattern.rows(longest));
+        (grid.rows * pattern.scores(grid.width), grid.slots())
+    }
+
+    #[test]
+    fn a_window_or_a_block_that_holds_every_item_is_full_attention() {
+        for size in [50, 51, 1024] {
+            for pattern in [Pattern::LocalWindow { window: size }, Pattern::BlockSparse { block: size }] {
+                assert_eq!(pattern.within(50), Pattern::Full);
+            }
+        }
+        assert_eq!(Pattern::LocalWindow { window: 49 }.within(50), Pattern::LocalWindow { window: 49 });
+        assert_eq!(Pattern::BlockSparse { block: 49 }.within(50), Pattern::BlockSparse { block: 49 });
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_costs_no_more_slots_and_scores_than_full_attention_but_for_the_last_window_of_each_row(
+            lengths in prop::collection::vec(1usize..60, 1..40), window in 1usize..80,
+        ) {
+            let (scores, slots) = cost(Pattern::LocalWindow { window }, &lengths);
+            let (full, fewest) = cost(Pattern::Full, &lengths);
+            let longest = *lengths.iter().max().unwrap();
+            let rounded = longest.next_multiple_of(window);
+            if longest <= 2 * window {
+                prop_assert_eq!((scores, slots), (full, fewest));
+            } else {
+                // Wider rows hold as many sequences; that the first row with room is taken may cost one row more.
+                prop_assert!(slots <= (fewest / longest + 1) * rounded, "{slots} slots, full {fewest}");
+                prop_assert!(scores == slots * 2 * window, "{scores} scores of {slots} slots");
+                prop_assert!(2 * window < longest, "a slot of full attention scores {longest}");
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
         fn every_pattern_is_its_definition_written_out(
-            lengths in prop::collection::vec(1usize..20, 1..8), size in 1usize..6, heads in 1usize..3, kind in 0usize..4, seed: u64,
+            lengths in prop::collection::vec(1usize..20, 1..8), size in 1usize..24, heads in 1usize..3, kind in 0usize..4, seed: u64,
         ) {
             let (pattern, causal) = match kind {
                 0 => (Pattern::Full, true),
@@ -309,7 +375,7 @@ mod tests {
             let items: Vec<u32> = (0..20).collect();
             let lines: Vec<Lines> =
                 lengths.iter().map(|&length| Lines { inputs: &items[..length], targets: &[] }).collect();
-            let grid = Grid::pack(&lines, pattern.align());
+            let grid = Grid::pack(&lines, |longest| pattern.rows(longest));
             let (d, device) = (4, NeuralDevice::flex().plain());
             let mut draws = WeightDraws::new(seed);
             let mut random = || (0..grid.slots() * d).map(|_| draws.uniform(2.0)).collect::<Vec<f32>>();

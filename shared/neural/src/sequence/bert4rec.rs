@@ -3,7 +3,7 @@
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::attention::{Pattern, Scope};
+use super::attention::{Pattern, Rows, Scope};
 use super::draws::{Purpose, below, generator, indices, unit};
 use super::encoder::{Batch, Drops, Encoder};
 use super::history::newest;
@@ -78,7 +78,7 @@ impl Bert4Rec {
     }
 
     fn batch(lines: &[Lines<'_>], device: &Device) -> Batch<Input> {
-        let grid = Grid::pack(lines, 1);
+        let grid = Grid::pack(lines, |_| Rows::TIGHT);
         let (slots, targets) = grid.questions();
         let askers = grid.askers(&slots);
         let slots = if targets.is_empty() { &grid.last } else { &slots };

@@ -73,19 +73,20 @@ fn count(recommender: &ResolvedRecommender, name: &str) -> usize {
 }
 
 fn sasrec(recommender: &ResolvedRecommender, (_, items): Sizes) -> SasRec {
-    let size = count(recommender, "window");
+    let (size, length) = (count(recommender, "window"), count(recommender, "length"));
     SasRec::new(sasrec::Shape {
         items,
         d: count(recommender, "factors"),
         blocks: count(recommender, "blocks"),
         heads: count(recommender, "heads"),
-        length: count(recommender, "length"),
+        length,
         dropout: recommender.float("dropout") as f32,
         pattern: match recommender.text("attention") {
             "local-window" => Pattern::LocalWindow { window: size },
             "block-sparse" => Pattern::BlockSparse { block: size },
             _ => Pattern::Full,
-        },
+        }
+        .within(length),
     })
 }
 

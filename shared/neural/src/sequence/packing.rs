@@ -5,6 +5,8 @@
 //! attention is kept inside each by its mask. What does not look at other slots (projections, norms, the loss) then costs
 //! what the items cost; only the attention matrix of a row is larger than the sequences' own.
 
+use super::attention::Rows;
+
 /// No item: a slot that no sequence uses.
 pub(crate) const EMPTY: u32 = u32::MAX;
 
@@ -40,13 +42,15 @@ pub(crate) struct Grid {
 
 impl Grid {
     /// Packs the sequences: the longest first, each into the first row that has room (first-fit decreasing, at most 11/9
-    /// of the fewest rows possible). Rows are as wide as the longest sequence needs; every sequence begins at a multiple
-    /// of `align`, and the width is one. Sequences must not be empty.
-    pub(crate) fn pack(sequences: &[Lines<'_>], align: usize) -> Self {
+    /// of the fewest rows possible). Rows are as wide as the longest sequence needs, laid out as `rows` says of its length.
+    /// Sequences must not be empty.
+    pub(crate) fn pack(sequences: &[Lines<'_>], rows: impl Fn(usize) -> Rows) -> Self {
+        let longest = sequences.iter().map(|lines| lines.inputs.len()).max().unwrap_or(1);
+        let Rows { align, multiple } = rows(longest);
         let room = |index: usize| sequences[index].inputs.len().next_multiple_of(align);
         let mut order: Vec<usize> = (0..sequences.len()).collect();
         order.sort_by_key(|&index| std::cmp::Reverse(room(index)));
-        let width = order.first().map_or(align, |&longest| room(longest));
+        let width = longest.next_multiple_of(multiple);
         let mut free: Vec<usize> = Vec::new();
         let starts: Vec<(usize, usize)> = order
             .into_iter()
@@ -89,6 +93,15 @@ impl Grid {
         self.items.len()
     }
 
+    /// The slot of each sequence's oldest item; `[sequences]`.
+    pub(crate) fn firsts(&self) -> Vec<usize> {
+        let mut firsts: Vec<usize> = self.last.iter().map(|&last| last as usize).collect();
+        for (slot, &owner) in self.owners.iter().enumerate().filter(|(_, owner)| **owner != EMPTY) {
+            firsts[owner as usize] = firsts[owner as usize].min(slot);
+        }
+        firsts
+    }
+
     /// The item that each slot reads. An unused one reads the first slot's item: nobody looks at it.
     pub(crate) fn look_ups(&self) -> Vec<u32> {
         let any = self.items.iter().copied().find(|&item| item != EMPTY).unwrap_or(0);
@@ -126,7 +139,7 @@ mod tests {
             let sequences: Vec<Vec<u32>> = lengths.iter().enumerate()
                 .map(|(index, &length)| (0..length as u32).map(|place| index as u32 * 100 + place).collect()).collect();
             let lines: Vec<Lines> = sequences.iter().map(|items| Lines { inputs: items, targets: items }).collect();
-            let grid = Grid::pack(&lines, align);
+            let grid = Grid::pack(&lines, |_| Rows { align, multiple: align });
             prop_assert_eq!(grid.slots(), grid.rows * grid.width);
             prop_assert!(grid.width.is_multiple_of(align));
             let used = grid.items.iter().filter(|&&item| item != EMPTY).count();
@@ -154,7 +167,7 @@ mod tests {
     fn short_sequences_fill_the_rows_of_long_ones() {
         let items: Vec<u32> = (0..50).collect();
         let of = |length: usize| Lines { inputs: &items[..length], targets: &[] };
-        let grid = Grid::pack(&[of(10), of(50), of(30), of(40), of(20), of(49)], 1);
+        let grid = Grid::pack(&[of(10), of(50), of(30), of(40), of(20), of(49)], |_| Rows::TIGHT);
         // 50 | 49 | 40 + 10 | 30 + 20
         assert_eq!((grid.rows, grid.width), (4, 50));
         assert!(grid.questions().0.is_empty());

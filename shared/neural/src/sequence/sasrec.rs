@@ -107,7 +107,7 @@ impl SasRec {
     }
 
     fn batch(&self, lines: &[Lines<'_>], device: &Device) -> Batch<Input> {
-        let grid = Grid::pack(lines, self.shape.pattern.align());
+        let grid = Grid::pack(lines, |longest| self.shape.pattern.rows(longest));
         let (slots, targets) = grid.questions();
         let askers = grid.askers(&slots);
         let slots = if targets.is_empty() { &grid.last } else { &slots };
@@ -179,7 +179,7 @@ impl Encoder for SasRec {
     fn activations_per_question(&self) -> usize {
         // The shares of attention before and after dropout.
         let Shape { d, blocks, heads, length, pattern, .. } = self.shape;
-        let shares = heads * pattern.scores(length.next_multiple_of(pattern.align())) / length;
+        let shares = heads * pattern.scores(length.next_multiple_of(pattern.rows(length).multiple)) / length;
         d * 4 + blocks * (kept_of_block(d) + 4 * shares)
     }
 }

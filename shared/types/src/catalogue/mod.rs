@@ -21,6 +21,7 @@ mod sequence;
 mod slot;
 mod training;
 mod way;
+mod words;
 
 pub use checkpoints::NoCheckpoints;
 pub use conditions::{CONDITIONS, Condition, Under};

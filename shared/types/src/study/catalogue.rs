@@ -80,6 +80,21 @@ mod tests {
         }
     }
 
+    /// 80 bytes of two million ratings would be taken for their size, and a time in another unit for another number.
+    #[test]
+    fn what_the_paper_printed_is_shown_as_it_printed_it_and_its_bytes_say_of_what_they_are() {
+        let table = find("retrieval").and_then(Study::paper).expect("the paper's table");
+        let shown = |row: usize, column: usize| table.rows[row].cells[column].show(table.columns[column].unit);
+        assert_eq!([0, 1, 2].map(|row| shown(row, 0)), ["23.58 s", "2123.21 s", "4.04 s"]);
+        for (row, bytes) in ["80 B", "168 B", "232 B"].into_iter().enumerate() {
+            assert_eq!(
+                shown(row, 1),
+                format!("{bytes} (the Python object alone, without the numbers that it points to)")
+            );
+        }
+        assert_eq!(shown(0, 2), "2.57e-5", "the other columns need no explanation");
+    }
+
     #[test]
     fn the_papers_rows_have_a_cell_for_every_column() {
         for table in STUDIES.iter().filter_map(Study::paper) {

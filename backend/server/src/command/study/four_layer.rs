@@ -96,13 +96,13 @@ const DIFFERENCES: &[(&str, &str)] = &[
 #[derive(Debug, Args)]
 pub struct FourLayerArgs {
     /// Measure these engines only, as burn,pytorch; one on another device than its usual one as burn@libtorch-cpu
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "recorded")]
     engines: Vec<String>,
     /// Replace one field of the study's spec, as training.epochs=5 (may be repeated)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "recorded")]
     set: Vec<String>,
     /// A program that opens a browser's tab and measures there, as tests/browser/in-tab.mjs (`make studies-tab`)
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "recorded")]
     tab: Option<PathBuf>,
     #[command(flatten)]
     pub(super) study: StudyArgs,
@@ -154,6 +154,14 @@ impl FourLayerArgs {
             format!("{whole} --engines {}", engines.map(name_of).collect::<Vec<_>>().join(","))
         })))
     }
+}
+
+/// The specs of its rows; the tab's two rows have one.
+///
+/// # Errors
+/// An engine that is not known, or what is set does not fit it.
+pub(super) fn specs(args: &FourLayerArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
+    rows(&args.engines)?.into_iter().map(|engine| args.spec(engine)).collect()
 }
 
 /// Measures it; `None` when the user stopped it before anything was measured.

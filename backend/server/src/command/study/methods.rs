@@ -147,6 +147,19 @@ fn plan(
     cold: bool,
     place: Place<'_>,
 ) -> Result<Planned, CommandError> {
+    let mut row = Planned::new("", spec_of_row(args, data, recommender, cold)?, place);
+    row.missing = data.missing.clone().or(row.missing);
+    row.over_seeds = true;
+    Ok(row)
+}
+
+/// What a method's row runs, of which the recommender has `CONTENT` where attributes are named.
+fn spec_of_row(
+    args: &SpecStudyArgs,
+    data: &Data,
+    recommender: &str,
+    cold: bool,
+) -> Result<ExperimentSpec, CommandError> {
     let names = data.attributes;
     let (content, combined) = match names {
         "" => (String::new(), String::new()),
@@ -158,11 +171,7 @@ fn plan(
     if cold {
         of_row.extend(COLD.map(str::to_owned));
     }
-    let spec = what_it_gives(spec_unchecked(args, &of_row)?);
-    let mut row = Planned::new("", spec, place);
-    row.missing = data.missing.clone().or(row.missing);
-    row.over_seeds = true;
-    Ok(row)
+    Ok(what_it_gives(spec_unchecked(args, &of_row)?))
 }
 
 /// The spec before it is known what the recommender can be measured by.
@@ -185,6 +194,10 @@ fn what_it_gives(mut spec: ExperimentSpec) -> ExperimentSpec {
     spec
 }
 
+/// The ratings of the first data set, and the sequences of the second.
+const MOVIELENS: &str = "ml-100k/ml-100k.inter";
+const SEQUENCES: &str = "amazon-beauty/beauty-5core-sequences.txt";
+
 /// The data sets of the study, those that are here and those that are not.
 fn sets(args: &SpecStudyArgs) -> Vec<Data> {
     let look_up = LookUp::from_env(Some(".".into()));
@@ -192,46 +205,71 @@ fn sets(args: &SpecStudyArgs) -> Vec<Data> {
     let wanting = |install: &str, file: &str| {
         Some(Missing { install: install.to_owned(), why: format!("neither here nor below RECSPEED_DATA is {file}") })
     };
+    let [mut first, mut second, third] = usual_sets(args.full);
+    if !here(MOVIELENS) {
+        match fetched(args.study.home.as_deref(), "movielens-100k") {
+            Some(dataset) => first.of_spec[0] = dataset,
+            None => first.missing = wanting("recspeed data fetch movielens-100k", MOVIELENS),
+        }
+    }
+    if !here(SEQUENCES) {
+        second.missing = wanting("export RECSPEED_DATA=DIR", SEQUENCES);
+    }
+    vec![first, second, third]
+}
+
+/// The same wherever the files lie.
+fn usual_sets(full: bool) -> [Data; 3] {
     let random = r#"split={ kind = "random", test_ratio = 0.2 }"#.to_owned();
     let file = |path: &str, format: &str, items: &str| {
         format!(r#"dataset={{ source = "file", path = "{path}", format = "{format}", items = "{items}" }}"#)
     };
-    let movielens = "ml-100k/ml-100k.inter";
-    let mut first = Data {
+    let first = Data {
         title: "MovieLens-100K",
-        of_spec: vec![file(movielens, "recbole", "ml-100k/ml-100k.item"), random.clone()],
+        of_spec: vec![file(MOVIELENS, "recbole", "ml-100k/ml-100k.item"), random.clone()],
         attributes: r#""class""#,
         ratings: true,
         missing: None,
     };
-    if !here(movielens) {
-        match fetched(args.study.home.as_deref(), "movielens-100k") {
-            Some(dataset) => first.of_spec[0] = dataset,
-            None => first.missing = wanting("recspeed data fetch movielens-100k", movielens),
-        }
-    }
-    let sequences = "amazon-beauty/beauty-5core-sequences.txt";
     let second = Data {
         title: "Amazon Beauty, 5-core",
         of_spec: vec![
-            file(sequences, "sequences", "amazon-beauty/beauty-5core-item-attributes.json"),
+            file(SEQUENCES, "sequences", "amazon-beauty/beauty-5core-item-attributes.json"),
             r#"split={ kind = "leave-last-out", validation = true }"#.to_owned(),
         ],
         attributes: "",
         ratings: false,
-        missing: if here(sequences) { None } else { wanting("export RECSPEED_DATA=DIR", sequences) },
+        missing: None,
     };
-    let (id, title) = if args.full {
+    let (id, title) = if full {
         ("beauty-synthetic", "Beauty, synthetic, 2 million (made up), lists of 2,000 users drawn by the seed")
     } else {
         ("beauty-synthetic-100k", "Beauty, synthetic, 100 thousand (made up)")
     };
     let mut of_spec = vec![format!(r#"dataset={{ source = "builtin", id = "{id}" }}"#), random];
-    if args.full {
+    if full {
         of_spec.push("evaluation.max_users=2000".to_owned());
     }
-    let third = Data { title, of_spec, attributes: "", ratings: true, missing: None };
-    vec![first, second, third]
+    [first, second, Data { title, of_spec, attributes: "", ratings: true, missing: None }]
+}
+
+/// The specs of its rows, with the data of files that are not here.
+///
+/// # Errors
+/// What is set does not fit them.
+pub(super) fn specs(args: &SpecStudyArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
+    let mut all = Vec::new();
+    for data in usual_sets(args.full) {
+        for (.., recommender, ratings) in ROWS {
+            if *ratings && !data.ratings {
+                continue;
+            }
+            for cold in [false, true] {
+                all.push(spec_of_row(args, &data, recommender, cold)?);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// A data set that was fetched or imported under this name.

@@ -1,6 +1,7 @@
 //! Stages of one model on devices of different kinds: the paper's future work.
 
 use recspeed_engines::Engines;
+use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::Device;
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
@@ -83,29 +84,43 @@ fn title(device: Device) -> &'static str {
     }
 }
 
-/// Measures it; `None` when the user stopped it before anything was measured.
-pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
-    refuse_to_set(&args.set, &["strategy", "engine.kind", "engine.device"])?;
-    let worker = find_worker(args.study.worker.as_deref())?;
+/// Name and spec of every row: all on one device, then a pipeline across two.
+fn rows(args: &SpecStudyArgs) -> Result<Vec<(String, ExperimentSpec)>, CommandError> {
     let others = || Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex);
     let alone = spec_of(SPEC, args, &FULL, &[])?;
     let pipeline = spec_of(SPEC, args, &FULL, &[stages(Device::Flex)])?;
-    let answers = Answers::default();
-    let place = Place { worker: &worker, engines, answers: &answers };
-    let mut planned = vec![
-        Planned::new(format!("All on {}", title(Device::Flex)), alone.clone(), place),
-        Planned::new(format!("Two stages on {}", title(Device::Flex)), pipeline, place),
+    let mut rows = vec![
+        (format!("All on {}", title(Device::Flex)), alone.clone()),
+        (format!("Two stages on {}", title(Device::Flex)), pipeline),
     ];
     for device in others() {
         let mut spec = alone.clone();
         spec.engine.device = device;
-        planned.push(Planned::new(format!("All on {}", title(device)), spec, place));
+        rows.push((format!("All on {}", title(device)), spec));
     }
     for device in others() {
         let spec = spec_of(SPEC, args, &FULL, &[stages(device)])?;
-        let name = format!("First stage on {}, second on {}", title(Device::Flex), title(device));
-        planned.push(Planned::new(name, spec, place));
+        rows.push((format!("First stage on {}, second on {}", title(Device::Flex), title(device)), spec));
     }
+    Ok(rows)
+}
+
+/// The specs of its rows.
+///
+/// # Errors
+/// What is set does not fit them.
+pub(super) fn specs(args: &SpecStudyArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
+    Ok(rows(args)?.into_iter().map(|(_, spec)| spec).collect())
+}
+
+/// Measures it; `None` when the user stopped it before anything was measured.
+pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
+    refuse_to_set(&args.set, &["strategy", "engine.kind", "engine.device"])?;
+    let worker = find_worker(args.study.worker.as_deref())?;
+    let rows = rows(args)?;
+    let answers = Answers::default();
+    let place = Place { worker: &worker, engines, answers: &answers };
+    let planned: Vec<Planned> = rows.into_iter().map(|(name, spec)| Planned::new(name, spec, place)).collect();
     let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let command = args.command(NAME, repeats);
     let less_memory = args.less_memory();

@@ -23,6 +23,8 @@ mod mixed;
 mod named;
 mod pins;
 mod pipeline_vs_sharded;
+mod present;
+mod recorded;
 mod render;
 mod rest;
 mod retrieval;
@@ -50,6 +52,8 @@ use crate::{build, clock, whole_file};
 use keep::Extent;
 use load::Load;
 use standing::Ended;
+
+pub(crate) use present::is_of_present_settings;
 
 /// The studies.
 #[derive(Debug, Subcommand)]
@@ -100,6 +104,7 @@ impl StudyCommand {
 
 /// What every study is told.
 #[derive(Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct StudyArgs {
     /// Runs of each row, in turns; every study has its own usual number
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -127,6 +132,9 @@ pub(super) struct StudyArgs {
     /// Have the page show this report, also where the last one, which is then kept beside it, has more runs or is of other settings
     #[arg(long, conflicts_with = "section")]
     publish: bool,
+    /// Print what Recspeed's authors measured on a machine of theirs, and measure nothing
+    #[arg(long, conflicts_with_all = ["repeats", "threads", "fresh", "out", "section", "publish"])]
+    recorded: bool,
     /// Print the report as one JSON object and nothing else on standard output
     #[arg(long)]
     json: bool,
@@ -155,10 +163,10 @@ impl StudyArgs {
 #[derive(Debug, Default, Args)]
 pub struct SpecStudyArgs {
     /// Measure at full size, which takes from many minutes to hours
-    #[arg(long)]
+    #[arg(long, conflicts_with = "recorded")]
     full: bool,
     /// Replace one field of the study's specs, as training.epochs=5 (may be repeated)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "recorded")]
     set: Vec<String>,
     #[command(flatten)]
     study: StudyArgs,
@@ -236,6 +244,12 @@ pub(crate) enum StudyError {
         /// Why not.
         why: String,
     },
+    /// No report of the study comes with the program.
+    #[error("no report of the study `{name}` comes with this program; `recspeed study {name}` measures one here")]
+    NotRecorded {
+        /// The study.
+        name: &'static str,
+    },
     /// Standard output broke off.
     #[error("the report was not printed to its end ({why}); {stands}")]
     NotPrinted {
@@ -299,6 +313,7 @@ impl StudyError {
             | Self::Document { .. }
             | Self::Unwritable { .. }
             | Self::Columns { .. }
+            | Self::NotRecorded { .. }
             | Self::NotPrinted { .. } => FailureCode::Internal.exit_status(),
         }
     }
@@ -313,6 +328,9 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         StudyCommand::PipelineVsSharded(args) => &args.specs.study,
         StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
     };
+    if args.recorded {
+        return recorded::print(command.name(), args);
+    }
     if let Some(parent) = args.parent {
         guard::follow(parent)?;
     }

@@ -148,11 +148,11 @@ const OWN: [&str; 3] = ["strategy", "engine.kind", "engine.device"];
 #[derive(Debug, Default, Args)]
 pub struct PipelineVsShardedArgs {
     /// Measure only the rows on the processor, or only those on a GPU
-    #[arg(long, value_enum, value_name = "WHERE")]
+    #[arg(long, value_enum, value_name = "WHERE", conflicts_with = "recorded")]
     on: Option<On>,
     /// Measure the rows of these engines only, as burn,deepspeed; of one on another device than its usual one as
     /// burn@libtorch-cuda
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "on")]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with_all = ["on", "recorded"])]
     engines: Vec<String>,
     #[command(flatten)]
     pub(super) specs: SpecStudyArgs,
@@ -300,6 +300,15 @@ fn choice_of(names: &[&str]) -> String {
         }
     }
     format!(" --engines {}", engines.join(","))
+}
+
+/// The specs of its rows.
+///
+/// # Errors
+/// An engine that it has no rows of, or what is set does not fit them.
+pub(super) fn specs(args: &PipelineVsShardedArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
+    let chosen = args.chosen()?.into_iter();
+    chosen.map(|entry| spec_of(SPEC, &args.specs, &FULL, &entry.of_row())).collect()
 }
 
 /// Measures it; `None` when the user stopped it before anything was measured.

@@ -34,7 +34,7 @@ impl Trial {
     fn new(pattern: Pattern, width: usize, device: &Device) -> Self {
         let items: Vec<u32> = (0..width as u32).collect();
         let lines = vec![Lines { inputs: &items, targets: &[] }; SLOTS / width];
-        let scope = Scope::new(pattern, true, &Grid::pack(&lines, pattern.align()), device);
+        let scope = Scope::new(pattern, true, &Grid::pack(&lines, |longest| pattern.rows(longest)), device);
         let numbers = [(); 4].map(|()| Tensor::random([SLOTS, D], Distribution::Default, device));
         Self { scope, numbers }
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use clap::Args;
 use recspeed_engines::Engines;
-use recspeed_types::builtin;
+use recspeed_types::builtin::{self, BuiltinDataset};
 use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::Missing;
 use recspeed_types::study::retrieval::{Asked, CONTAINERS, Retrieved};
@@ -45,19 +45,21 @@ const SINGLE_LIMIT: u64 = 5_000;
 #[derive(Debug, Args)]
 pub struct RetrievalArgs {
     /// Up to all 2,023,070 rows; with --rows, those numbers of them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "recorded")]
     full: bool,
     /// Numbers of rows, as 10000,100000: the first ones of the usual study's data, or of those of --full
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
+    #[arg(conflicts_with = "recorded")]
     rows: Vec<u64>,
     /// Measure these containers only, as plain,arrow,pyvelox
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "recorded")]
     containers: Vec<String>,
     /// Rows of a batch
     #[arg(long, value_name = "ROWS", default_value_t = BATCH_ROWS, value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
+    #[arg(conflicts_with = "recorded")]
     batch_rows: u64,
     /// A program that opens a browser's tab and measures there, as tests/browser/in-tab.mjs (`make studies-tab`)
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "recorded")]
     tab: Option<PathBuf>,
     #[command(flatten)]
     pub(super) study: StudyArgs,
@@ -138,9 +140,7 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let candidates = candidates(&args.containers, args.tab.is_some(), &worker, engines)?;
     let rows = if args.rows.is_empty() { left_out::sizes(args).to_vec() } else { args.rows.clone() };
     // Parts of one study are of the same data, whichever sizes they have.
-    let most = left_out::most(args);
-    let entry = builtin::BUILTIN_DATASETS.iter().find(|entry| u64::from(entry.rows) >= most);
-    let Some(entry) = entry else { return Ok(None) };
+    let Some(entry) = data_of(args) else { return Ok(None) };
     let data = recspeed_data::generate(entry, SEED).interactions;
     let repeats = args.study.repeats.unwrap_or(REPEATS);
     let command = command_of(args, repeats);
@@ -197,6 +197,17 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let report = tables::report(entry, args, command, &candidates, &sizes);
     let rest = left_out::rest(args, (entry, &data), &report, &sizes).map_err(unwritten)?;
     Ok(Some(log.close(&order).of(report, stopped.then(|| steps.progress())).beside(rest)))
+}
+
+/// The data set whose first rows all sizes are.
+fn data_of(args: &RetrievalArgs) -> Option<&'static BuiltinDataset> {
+    let most = left_out::most(args);
+    builtin::BUILTIN_DATASETS.iter().find(|entry| u64::from(entry.rows) >= most)
+}
+
+/// The conditions of its report, which are its settings: no spec has them.
+pub(super) fn conditions(args: &RetrievalArgs) -> Option<String> {
+    data_of(args).map(|entry| tables::conditions(entry, args))
 }
 
 /// What the tables are called for which the rows are read, and table and container of every measurement that can be made.

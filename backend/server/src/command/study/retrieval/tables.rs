@@ -84,16 +84,20 @@ pub(super) fn report(
         ..StudyMachine::default()
     };
     let mut report = super::super::report("retrieval", command, machine, measured);
-    let asked = args.study.threads.unwrap_or(1);
-    report.conditions = vec![format!(
+    report.conditions = vec![conditions(entry, args)];
+    report.differences = explained(DIFFERENCES);
+    report
+}
+
+/// What every container holds, and who reads it.
+pub(super) fn conditions(entry: &BuiltinDataset, args: &RetrievalArgs) -> String {
+    format!(
         "The first rows of {} (made up, seed {SEED}): user and item as 32-bit numbers, rating as a 32-bit float, timestamp as a 64-bit \
          number, but for Burn's tensors, which hold a device's own integers: of 32 bits on flex, times too, of 64 on LibTorch, ids too; a process \
          of its own for each container and size, which was told to take {}. Rows in Rust and in the tab are read by one thread whatever that is.",
         entry.title,
-        figures::counted(asked.into(), "thread", "threads")
-    )];
-    report.differences = explained(DIFFERENCES);
-    report
+        figures::counted(args.study.threads.unwrap_or(1).into(), "thread", "threads")
+    )
 }
 
 /// The threads of every row, as each says them of itself; nothing where rows differ or one does not say.

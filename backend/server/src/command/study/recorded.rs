@@ -1,0 +1,81 @@
+//! `recspeed study NAME --recorded`: what Recspeed's authors measured on a machine of theirs, which comes with the
+//! program.
+
+use recspeed_types::api::StudyRecorded;
+
+use super::super::failure::CommandError;
+use super::super::output;
+use super::{StudyArgs, StudyError, document, render};
+use crate::studies::{Recorded, recorded_study};
+
+/// Prints it, and puts it into a document where one is named.
+///
+/// # Errors
+/// No report of the study comes with the program; the document cannot take it; nobody reads.
+pub(super) fn print(name: &'static str, args: &StudyArgs) -> Result<u8, CommandError> {
+    let found = recorded_study(name).ok_or(StudyError::NotRecorded { name })?;
+    if let Some(path) = &args.document {
+        document::put(path, name, &render::markdown(&found.report), false)?;
+    }
+    let text = if args.json {
+        serde_json::to_string_pretty(&found.report).map_err(std::io::Error::other)?
+    } else {
+        words(found)
+    };
+    output::say(&output::printable(&text))?;
+    Ok(0)
+}
+
+/// The report as people read it: first of all, that it is not of this machine.
+fn words(Recorded { told, older, .. }: &Recorded) -> String {
+    let older = if *older { format!(" {}", StudyRecorded::OLDER) } else { String::new() };
+    format!(
+        "Measured by Recspeed's authors on a machine of theirs, and not on this one; `recspeed study {}` measures here.\
+         {older}\n{}",
+        told.study,
+        render::terminal(told)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::study::STUDIES;
+
+    use super::*;
+
+    fn all() -> impl Iterator<Item = (&'static str, &'static Recorded)> {
+        STUDIES.iter().filter_map(|study| Some((study.name, recorded_study(study.name)?)))
+    }
+
+    /// The document and the files that the program carries are two forms of one thing.
+    #[test]
+    fn the_sections_of_docs_studies_are_the_recorded_reports_in_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("studies.md");
+        let before = include_str!("../../../../../docs/studies.md");
+        for (name, found) in all() {
+            std::fs::write(&path, before).expect("written");
+            assert!(document::put(&path, name, &render::markdown(&found.report), false).expect("a document"));
+            let after = std::fs::read_to_string(&path).expect("readable");
+            let other = before.lines().zip(after.lines()).find(|(before, after)| before != after);
+            assert_eq!(other, None, "`recspeed study {name} --recorded --document docs/studies.md` writes the section");
+            assert_eq!(before.len(), after.len(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_terminal_says_first_that_it_was_not_measured_here_and_where_it_was_older_that_too() {
+        for (name, found) in all() {
+            let text = words(found);
+            let first = text.lines().next().unwrap_or_default();
+            assert!(first.starts_with("Measured by Recspeed's authors on a machine of theirs"), "{first}");
+            assert!(first.contains(&format!("`recspeed study {name}` measures here")), "{first}");
+            assert_eq!(first.contains(StudyRecorded::OLDER), found.older, "{first}");
+            let commands = ["engines install", "make worker-", "make studies-tab"];
+            assert!(!commands.iter().any(|command| text.contains(command)), "nothing is to be installed: {text}");
+        }
+        let found = all().next().map(|(_, found)| found).expect("a report");
+        let older = Recorded { report: found.report.clone(), told: found.told.clone(), older: true };
+        assert!(words(&older).lines().next().is_some_and(|first| first.ends_with(StudyRecorded::OLDER)));
+    }
+}
