@@ -243,7 +243,8 @@ fn TakeAway() -> impl IntoView {
         });
         save("recspeed-plan.trace.json", "application/json", &text);
     };
-    let link = Memo::new(move |_| studio.planned.with(|planned| command(&planned.setup, &planned.outlook.partition.counts())));
+    let link =
+        Memo::new(move |_| studio.planned.with(|planned| command(&planned.setup, &planned.outlook.partition.counts())));
     view! {
         <div class="plan-take">
             <button type="button" class="button" data-testid="plan-trace" on:click=trace>
