@@ -37,6 +37,24 @@ const spec = (recommender, metrics, more = {}) => ({
   ...more,
 });
 
+/** What leads carries one of these. */
+const MARKS = ".best-mark, .lead-mark";
+
+/** What the server answers of three methods by two metrics, and of their tests against the first. */
+function ofThree(difference, p) {
+  const method = (name, ndcg, hit) => ({
+    name, kind: "ease", seeds: [1], random: false, metrics: { "ndcg@10": { mean: ndcg }, "hit@10": { mean: hit } }, fit_s: { mean: 1, values: [1] },
+    peak_bytes: 1, runs: [name], settings: [], same_rows: true, same_scale: true,
+  });
+  const answer = {
+    methods: [method("a", 0.4, 0.4), method("b", 0.3, 0.5), method("c", 0.2, 0.2)],
+    metrics: ["ndcg@10", "hit@10"], settings: [], warnings: [], left_out: [], curves: [],
+  };
+  const test = (metric, left, difference) => ({ metric, left, right: 0, users: 9, difference, interval: [difference, difference], hedges_g: 0.1, p_randomization_holm: p });
+  const tests = ["hit@10", "ndcg@10"].flatMap((metric) => [test(metric, 1, metric === "hit@10" ? 0.1 : -difference), test(metric, 2, -difference)]);
+  return { answer, tests: { tests, untested: [], procedure: { level: 0.95, draws: 9999 } } };
+}
+
 /** What the server answers of one run that left this curve of its loss. */
 function ofCurve(points) {
   const method = { name: "NMF", kind: "nmf", seeds: [1], random: true, metrics: {}, fit_s: { mean: 1, values: [1] }, peak_bytes: 1 };
@@ -57,17 +75,17 @@ test("errors on two scales have no best, no difference and no test, and those on
   await errors.first().waitFor();
   await page.locator(id("compared-tests")).filter({ hasText: "on another scale" }).waitFor();
   assert.equal(await errors.count(), 2);
-  assert.equal(await page.locator(`${id("compared-rmse")} :is(.best-mark, .change)`).count(), 0);
+  assert.equal(await page.locator(`${id("compared-rmse")} :is(${MARKS}, .change)`).count(), 0);
   assert.match(await page.locator(id("compare-warnings")).innerText(), /Errors are on two scales/);
   assert.equal(await page.locator(id("compared-tests")).getByText("user-rmse").count(), 0);
-  assert.equal(await page.locator(`${id("compared-auc")} .best-mark`).count(), 1, "an order has no scale");
+  assert.equal(await page.locator(`${id("compared-auc")} :is(${MARKS})`).count(), 1, "an order has no scale");
   assert.equal(await page.locator(id("compared-of-mean")).count(), 0, "one number has two values there");
 
   await page.goto(`${lab.base}/c/${runs.join(",")}`);
   await page.locator(id("compared-tests")).filter({ hasText: "user-rmse" }).waitFor();
   const changes = await errors.evaluateAll((cells) => cells.map((cell) => cell.querySelectorAll(".change").length));
   assert.deepEqual(changes, [0, 0, 1]);
-  assert.equal(await page.locator(`${id("compared-rmse")} .best-mark`).count(), 1);
+  assert.equal(await page.locator(`${id("compared-rmse")} :is(${MARKS})`).count(), 1);
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });
@@ -144,5 +162,103 @@ test("tests of a comparison that did not come are asked for again by a button", 
   await card.locator(id("try-again")).click();
   await card.filter({ hasText: "user-rmse" }).waitFor();
   assert.equal(await card.locator(id("tests-error")).count(), 0);
+  await page.context().close();
+});
+
+test("best is earned against every other method, and the highest number alone is called just that", async () => {
+  const page = await openPage(browser, lab.link);
+  const shown = async (p) => {
+    const { answer, tests } = ofThree(0.1, p);
+    await page.unrouteAll();
+    await page.route("**/api/comparison?*", (route) => route.fulfill({ json: answer }));
+    await page.route("**/api/comparison/tests?*", (route) => route.fulfill({ json: tests }));
+    await page.goto(`${lab.base}/c/a,b,c`);
+    await page.locator(`${id("compared-tests")} tbody tr`).first().waitFor();
+    const marks = (metric) => page.locator(`${id(`compared-${metric}`)} :is(${MARKS})`).allInnerTexts();
+    return [await marks("ndcg-10"), await marks("hit-10")];
+  };
+  // By hit@10 the second one leads: it was tested against the first, and nobody has tested it against the third.
+  assert.deepEqual(await shown(0.001), [["best"], ["highest"]]);
+  assert.deepEqual(await shown(0.4), [["highest"], ["highest"]]);
+  assert.match(await page.locator(id("compared-marks")).innerText(), /better than every other method here by more than chance/);
+  assert.equal(await page.getByRole("button", { name: "Make this the baseline" }).count(), 2);
+  // The tests stand in the order of the table above them, and their last two columns do not touch.
+  const tested = await page.locator(`${id("compared-tests")} tbody th`).allInnerTexts();
+  assert.deepEqual(tested, ["ndcg@10", "ndcg@10", "hit@10", "hit@10"]);
+  const gap = await page.locator(`${id("compared-tests")} tbody tr`).first().evaluate((row) => {
+    const text = (cell) => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return range.getBoundingClientRect();
+    };
+    const [p, verdict] = [...row.cells].slice(-2).map(text);
+    return verdict.left - p.right;
+  });
+  assert.ok(gap >= 20, `${gap} px between p and the verdict`);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("on a phone a mark makes no row of numbers higher than two lines", async () => {
+  const page = await openPage(browser, lab.link, { viewport: { width: 390, height: 844 } });
+  const { answer, tests } = ofThree(0.1, 0.001);
+  await page.route("**/api/comparison?*", (route) => route.fulfill({ json: answer }));
+  await page.route("**/api/comparison/tests?*", (route) => route.fulfill({ json: tests }));
+  await page.goto(`${lab.base}/c/a,b,c`);
+  await page.locator(`${id("compared-ndcg-10")} .best-mark`).waitFor();
+  for (const metric of ["ndcg-10", "hit-10"]) {
+    const { height } = await page.locator(id(`compared-${metric}`)).boundingBox();
+    assert.ok(height <= 62, `a row of ${metric} is ${height} px high`);
+  }
+  await page.context().close();
+});
+
+test("beside one run the choice of others comes first, those without a common metric are greyed, and both together are warned of", async () => {
+  const page = await openPage(browser, lab.link);
+  const lists = spec({ kind: "popularity" }, ["ndcg@10"], { name: "Lists alone" });
+  const stars = spec({ kind: "item-mean" }, ["rmse"], { name: "Stars alone" });
+  const runs = (await finished(page, [lists, stars])).split(",");
+  await page.goto(`${lab.base}/c/${runs[0]}`);
+  const picker = page.locator(id("compare-picker"));
+  await picker.getByRole("heading", { name: "Choose what to compare “Lists alone” with" }).waitFor();
+  const table = page.locator(id("compared-table"));
+  await table.waitFor();
+  assert.ok((await picker.boundingBox()).y < (await table.boundingBox()).y, "the choice comes first");
+  assert.equal(await page.getByText("baseline", { exact: true }).count(), 0, "nothing is held against it");
+  const other = picker.locator("li").filter({ hasText: "Stars alone" }).first();
+  assert.match(await other.innerText(), /no metric in common with the first/);
+  assert.match(await other.getAttribute("class"), /picker-apart/);
+  await other.locator("input").check();
+  await page.waitForURL(`**/c/${runs.join(",")}`);
+  const warned = page.locator(id("compare-warnings"));
+  await warned.filter({ hasText: "“Lists alone” and “Stars alone” share no metric: one ranks items, the other predicts ratings." }).waitFor();
+  await picker.getByRole("heading", { name: "Add or remove runs" }).waitFor();
+  assert.ok((await picker.boundingBox()).y > (await table.boundingBox()).y);
+
+  const guest = await openPage(browser, `${lab.base}/c`);
+  await guest.locator(id("open-the-lab")).click();
+  await guest.locator(id("run-in-tab")).waitFor();
+  assert.deepEqual([...page.problems, ...guest.problems], []);
+  for (const one of [page, guest]) await one.context().close();
+});
+
+test("a chart of one line has no key beside its value, and keys of several lines are pieces of them", async () => {
+  const page = await openPage(browser, lab.link);
+  const points = [{ step: 1, epoch: 1, value: 0.9 }, { step: 40, epoch: 2, value: 0.5 }];
+  const one = ofCurve(points);
+  const line = (split, name = "loss") => ({ method: 0, run: "a", name, split, points });
+  let answer = one;
+  await page.route("**/api/comparison?*", (route) => route.fulfill({ json: answer }));
+  await page.goto(`${lab.base}/c/a`);
+  const keys = page.locator(".u-legend .u-marker");
+  await page.locator(".u-legend .u-value").filter({ hasText: "0.5" }).first().waitFor();
+  assert.deepEqual(await keys.evaluateAll((keys) => keys.map((key) => key.checkVisibility())), [false, false]);
+  answer = { ...one, curves: [line("train"), line("validation"), line("train", "epoch-loss")] };
+  await page.goto(`${lab.base}/c/a`);
+  await page.locator(".u-legend .u-series").nth(2).waitFor();
+  const drawn = await keys.evaluateAll((keys) => keys.filter((key) => key.checkVisibility()).map((key) => [key.offsetWidth, key.offsetHeight, getComputedStyle(key).borderTopStyle]));
+  assert.deepEqual(drawn, [[18, 3, "solid"], [18, 3, "dashed"]]);
+  assert.equal(await page.getByRole("button", { name: "loss, mean of an epoch" }).count(), 1, "the name that the lab has for it");
+  assert.deepEqual(page.problems, []);
   await page.context().close();
 });

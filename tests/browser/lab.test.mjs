@@ -481,9 +481,9 @@ test("runs are put side by side by ticking them, and the link shows the same to 
   await cells.first().waitFor();
   assert.equal(await cells.count(), 4, "two seeds of one method are one column, and one number for everybody is the last");
   assert.match(await cells.nth(1).innerText(), /±/);
-  assert.equal(await page.locator(`${id("compared-rmse")} td.best`).count(), 1);
+  assert.equal(await page.locator(`${id("compared-rmse")} :is(.best-mark, .lead-mark)`).count(), 1);
   assert.match(await page.locator(id("compare-warnings")).innerText(), /split\.kind is leave-last-out, not/);
-  await page.getByRole("button", { name: "hold against this" }).first().click();
+  await page.getByRole("button", { name: "Make this the baseline" }).first().click();
   await page.waitForURL(`**/c/${ids[1]},**`);
   await page.getByRole("button", { name: /Take .* out/ }).first().click();
   await page.waitForURL(`**/c/${ids[0]},${ids[3]}`);
@@ -492,7 +492,7 @@ test("runs are put side by side by ticking them, and the link shows the same to 
   await guest.locator(id("compared-rmse")).waitFor();
   await guest.locator(id("compare-picker")).filter({ hasText: "belongs to the owner" }).waitFor();
   await guest.goto(`${lab.base}/c/gone`);
-  assert.match(await guest.locator(id("compare-error")).innerText(), /no run with a result/);
+  assert.match(await guest.locator(id("compare-error")).innerText(), /None of these runs exists or has a result/);
   assert.deepEqual([...page.problems, ...guest.problems].filter((problem) => !problem.includes("422")), []);
   for (const one of [page, guest]) await one.context().close();
 });

@@ -65,7 +65,7 @@ test("everything that is set is in the address, and the address brings it back",
   await page.waitForURL(/model=mlp.*ranks=6/);
   const told = async (page) => [
     await page.locator("canvas").getAttribute("data-drawn"),
-    await Promise.all(["step", "bubble", "idle", "memory", "traffic"].map((name) => tile(page, name))),
+    await Promise.all(["step", "idle", "memory", "traffic"].map((name) => tile(page, name))),
     await page.locator(id("plan-verdict")).innerText(),
   ];
   const here = await told(page);
@@ -140,7 +140,7 @@ test("each instruction is told under the pointer and by arrow keys, in both them
     await page.keyboard.press("ArrowDown");
     assert.match(await detail.innerText(), /^Rank 1, stage 1: forward pass/);
     await page.keyboard.press("End");
-    assert.match(await detail.innerText(), /^Rank 1: optimizer/);
+    assert.match(await detail.innerText(), /^Rank 1: update/);
     await page.keyboard.press("ArrowLeft");
     assert.match(await detail.innerText(), /^Rank 1, stage 1: backward pass of micro-batch 7/);
     await page.keyboard.press("ArrowLeft");
@@ -158,8 +158,68 @@ test("the trace and the command can be taken away", async () => {
   assert.equal(forward.length, 4 * 5);
   assert.ok(traceEvents.every((event) => event.ph === "M" || event.ts >= 0));
   const command = await page.locator(id("copy-plan-command-text")).inputValue();
-  assert.equal(command, "recspeed plan --stages 4 --micro-batches 5 --schedule gpipe --recompute always");
+  assert.match(command, /^recspeed plan "#x=1\.[\w-]+"$/);
+  // The link is the experiment: the lab opens it with these stages.
+  await page.goto(`${lab.base}/${command.match(/#x=[^"]+/)[0]}`);
+  const toml = page.locator(id("spec-toml"));
+  await page.waitForFunction((box) => box.value.includes("micro_batches = 5"), await toml.elementHandle());
+  assert.match(await toml.inputValue(), /recompute = "always"/);
   await page.context().close();
+});
+
+test("the command says which layers are in each stage that was dragged, and what has none says why", async () => {
+  const page = await open("?schedule=zb-h1&replicas=2&zero=2&link=gigabit&cut=27,79,24,21");
+  const command = await page.locator(id("copy-plan-command-text")).inputValue();
+  assert.match(command, /^recspeed plan "#x=1\.[\w-]+" --bandwidth 0\.125 --latency 50$/);
+  await page.goto(`${lab.base}/${command.match(/#x=[^"]+/)[0]}`);
+  const toml = page.locator(id("spec-toml"));
+  await page.waitForFunction((box) => box.value.includes("27"), await toml.elementHandle());
+  assert.match((await toml.inputValue()).replace(/\s+/g, " "), /balance = \[ ?27, 79, 24, 21,? ?\]/);
+  const other = await open("?model=layers&widths=4,8,8,8,1");
+  await other.locator(id("plan-no-command")).filter({ hasText: "begins with 3 numbers" }).waitFor();
+  assert.equal(await other.locator(id("copy-plan-command")).count(), 0);
+  assert.deepEqual([page.problems, other.problems], [[], []]);
+  await page.context().close();
+  await other.context().close();
+});
+
+test("idle time is one number with what ranks wait for, and one replica is told what ZeRO needs", async () => {
+  const page = await open("?schedule=zb-h1&zero=2&cut=27,79,24,21");
+  const idle = page.locator(id("plan-idle"));
+  assert.match(await idle.locator(".change").innerText(), /\d+\s% waiting for rank 1/);
+  assert.equal(await page.locator(`.tiles ${id("plan-bubble")}`).count(), 0);
+  const share = (await tile(page, "idle")).replace(/\s/g, " ");
+  assert.ok((await page.locator(id("plan-verdict")).innerText()).replace(/\s/g, " ").includes(`idle ${share} of the time`), "the same number");
+  await page.getByText("ZeRO needs 2 data-parallel ranks or more").waitFor();
+  await page.locator("summary").filter({ hasText: "Every rank" }).click();
+  assert.match(await page.locator(id("plan-bubble")).innerText(), /formula \(p − 1\) \/ 3m gives \d+ %/);
+  await page.context().close();
+});
+
+test("every colour of the studio has one name, memory is explained beside its title, and a phone's handles lie apart", async () => {
+  const page = await open("", { viewport: { width: 1440, height: 900 } });
+  const names = await page.locator(".legend li").allInnerTexts();
+  assert.ok(names.includes("update") && names.includes("optimizer state"), names.join(", "));
+  assert.equal(new Set(names).size, names.length, names.join(", "));
+  const colours = await page.locator(".legend .key").evaluateAll((keys) => keys.map((key) => getComputedStyle(key).backgroundColor));
+  assert.equal(new Set(colours).size, colours.length, colours.join(", "));
+  const title = await page.locator(".timeline-title").filter({ hasText: "Memory" }).boundingBox();
+  const legend = await page.locator(id("plan-memory-legend")).boundingBox();
+  assert.ok(Math.abs(title.y - legend.y) <= 3 && legend.x > title.x + title.width, JSON.stringify([title, legend]));
+  assert.match(await page.locator(".stage-count").first().innerText(), /^\d+ layers$/);
+  await page.context().close();
+
+  const phone = await open("", { viewport: { width: 390, height: 844 }, hasTouch: true });
+  const boxes = await phone.locator(".stage-border").evaluateAll((all) => all.map((one) => one.getBoundingClientRect().toJSON()));
+  assert.equal(boxes.length, 3);
+  for (const [at, one] of boxes.entries()) {
+    assert.ok(one.width >= 44 && one.height >= 44, `${one.width} × ${one.height}`);
+    for (const other of boxes.slice(at + 1)) {
+      const apart = one.right <= other.left || one.bottom <= other.top + 0.5 || other.bottom <= one.top + 0.5;
+      assert.ok(apart, JSON.stringify([one, other]));
+    }
+  }
+  await phone.context().close();
 });
 
 test("a run without spans leaves only the prediction, and says so", async () => {

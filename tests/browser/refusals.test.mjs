@@ -300,3 +300,26 @@ test("a run that is refused before any work says so, and what its words name in 
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });
+
+test("what people read is told in words, without the marks and names that programs have for it", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("knob-recommender")).selectOption("mlp");
+  await page.locator(id("knob-recommender-hidden")).fill("64, cat");
+  await page.keyboard.press("Tab");
+  const error = page.locator("p.field-error").filter({ hasText: "64, cat" });
+  await error.first().waitFor();
+  assert.match(await error.first().innerText(), /is 64, cat; allowed: 1 to 16 whole numbers from 1 to 4096, for example 64, 64$/);
+  assert.doesNotMatch(await page.locator(id("spec-problems")).innerText(), /`/);
+  for (const [path, words] of [
+    ["/data/zzz", "There is no data set “zzz”."],
+    ["/c/gone", "None of these runs exists or has a result."],
+    ["/#x=1.~~~", "The link is damaged (characters are missing or changed); copy it again, whole."],
+  ]) {
+    await page.goto("about:blank");
+    await page.goto(`${lab.base}${path}`);
+    const told = page.getByText(words);
+    await told.first().waitFor();
+    assert.doesNotMatch(await told.first().innerText(), /`|\/api\//);
+  }
+  await page.context().close();
+});

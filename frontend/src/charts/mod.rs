@@ -11,7 +11,7 @@ mod uplot;
 pub(crate) use bars::{MetricBars, bars};
 pub(crate) use curve::CurveChart;
 pub(crate) use number::{bytes, count, counted, difference, duration, is_beyond_rounding, share, trimmed, value};
-pub(crate) use series::Plot;
+pub(crate) use series::{Plot, curve_title};
 pub(crate) use timeline::{Scene, paint};
 
 pub(crate) use recspeed_types::capital;

@@ -5,6 +5,11 @@ use crate::state::{CurveKey, Point, Rows, RunView};
 /// Points kept of each line; more than the widest chart has columns to show.
 const MAX_POINTS: usize = 1200;
 
+/// What a curve shows, in words; metrics keep their names.
+pub(crate) fn curve_title(name: &str) -> &str {
+    if name == "epoch-loss" { "loss, mean of an epoch" } else { name }
+}
+
 /// A chart of one quantity: the lines of a run, and those of the run before it as a ghost.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Plot {
@@ -196,6 +201,11 @@ mod tests {
         let plot = Plot::compared("loss", vec![series(0, 1.0), series(1, 0.0)]);
         assert_eq!((plot.x, plot.xs.as_slice(), plot.lines.len()), (XAxis::Steps, &[1.0, 5.0][..], 2));
         assert_eq!(Plot::compared("loss", vec![series(0, 1.0)]).x, XAxis::Epochs);
+    }
+
+    #[test]
+    fn a_curve_has_one_name_wherever_it_is_drawn() {
+        assert_eq!(["loss", "epoch-loss", "ndcg@10"].map(curve_title), ["loss", "loss, mean of an epoch", "ndcg@10"]);
     }
 
     #[test]

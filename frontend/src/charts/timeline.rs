@@ -6,7 +6,7 @@ use recspeed_plan::timeline::{Bar, Mark, Part, Stacked};
 use wasm_bindgen::JsCast as _;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
-use crate::studio::{Band, Frame, Lane, Rect, steps_of, strips, ticks, time};
+use crate::studio::{Band, Frame, Lane, Rect, steps_of, strips, tick_labels, ticks};
 
 /// What is drawn.
 pub(crate) struct Scene<'a> {
@@ -163,8 +163,8 @@ impl Pen<'_> {
             self.rect(Rect { x: frame.x(*at), y: 0.0, w: 1.0, h: frame.height() });
         }
         self.fill("--chart-ink");
-        for at in ticks {
-            let x = frame.x(at);
+        for (at, label) in ticks.iter().zip(tick_labels(&ticks)) {
+            let x = frame.x(*at);
             let align = if x < 24.0 {
                 "left"
             } else if x > frame.width - 30.0 {
@@ -174,7 +174,7 @@ impl Pen<'_> {
             };
             self.context.set_text_align(align);
             // Refused only for numbers that are not finite.
-            let _ = self.context.fill_text(&time(at), x, y + 11.0);
+            let _ = self.context.fill_text(&label, x, y + 11.0);
         }
         self.context.set_text_align("center");
     }

@@ -8,7 +8,7 @@ use leptos::prelude::{document, window};
 use wasm_bindgen::prelude::*;
 
 use super::number;
-use super::series::{Line, Plot};
+use super::series::{Line, Plot, curve_title};
 use crate::state::Rows;
 
 #[wasm_bindgen]
@@ -164,7 +164,7 @@ fn stroke(plot: &Plot, line: &Line, format: &Function) -> Object {
     let name = match &line.run {
         Some((_, run)) if line.on == Rows::Train => run.clone(),
         Some((_, run)) => format!("{run}, {}", line.on.title()),
-        None => format!("{}{} {}", if line.ghost { "before: " } else { "" }, line.on.title(), plot.name),
+        None => format!("{}{} {}", if line.ghost { "before: " } else { "" }, line.on.title(), curve_title(&plot.name)),
     };
     let own = match (&line.run, line.on) {
         (Some((place, _)), _) => &*format!("--run-{}", place % RUN_COLOURS),
@@ -193,6 +193,8 @@ fn stroke(plot: &Plot, line: &Line, format: &Function) -> Object {
     if line.ghost {
         // Drawn below, named behind: the style sheet puts it last in the legend.
         set(&series, "class", "legend-ghost".into());
+    } else if !dash.is_empty() {
+        set(&series, "class", "legend-dashed".into());
     }
     if !dash.is_empty() {
         set(&series, "dash", dash.iter().map(|d| JsValue::from(*d)).collect::<Array>().into());

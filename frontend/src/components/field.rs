@@ -3,8 +3,8 @@
 use leptos::either::EitherOf3;
 use leptos::prelude::*;
 
-use super::Select;
 use super::component_list::ComponentList;
+use super::{Select, with_code};
 use crate::form::{Field, FieldKind, decides};
 use crate::state::use_lab;
 
@@ -83,7 +83,7 @@ pub(crate) fn FieldError(
     view! {
         <p class="field-error" id=format!("{id}-error") role="status" hidden=move || error.get().is_none()>
             // Nothing stays in it when nothing is wrong: what describes a control is read out also where it is hidden.
-            {move || error.get().map(|error| view! { <code>{shown.clone()}</code>" "{error} })}
+            {move || error.get().map(|error| view! { <code>{shown.clone()}</code>" "{with_code(&error)} })}
         </p>
     }
 }

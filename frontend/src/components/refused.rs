@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{Icon, Picture};
+use super::{Icon, Picture, with_code};
 use crate::state::use_lab;
 
 /// Why there is no answer, and a way to ask again.
@@ -18,7 +18,7 @@ pub(crate) fn Refused(
 ) -> impl IntoView {
     view! {
         <div class="refused">
-            <div class="message message-error" role="alert" data-testid=test_id><Icon picture=Picture::Warning/><p>{text}</p></div>
+            <div class="message message-error" role="alert" data-testid=test_id><Icon picture=Picture::Warning/><p>{with_code(&text)}</p></div>
             <p><button type="button" class="button" data-testid="try-again" on:click=move |_| again.run(())>"Try again"</button></p>
         </div>
     }

@@ -4,6 +4,7 @@ use leptos::html;
 use leptos::prelude::*;
 use recspeed_types::{ExperimentSpec, SpecError};
 
+use super::with_code;
 use crate::form::{TokenKind, line_of_path, line_of_syntax_error, syntax_words, tokens};
 use crate::state::use_lab;
 
@@ -102,7 +103,7 @@ pub(crate) fn SpecEditor() -> impl IntoView {
                             <li>
                                 <button type="button" class="button link" on:click=move |_| jump(error.clone())><code>{path}</code></button>
                                 " "
-                                <span>{message}</span>
+                                <span>{with_code(&message)}</span>
                             </li>
                         }
                     }).collect_view()}

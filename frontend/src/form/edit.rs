@@ -133,7 +133,8 @@ pub(crate) fn has_validation(split: &SplitSpec) -> bool {
 }
 
 /// Metrics that the method can be measured by: a method of scores has no rating errors, so the usual ranking metrics take
-/// their place; and back.
+/// their place; one that says who likes an item has errors of probabilities, so that the usual errors in stars give way to how well
+/// it tells liked from not; and back.
 fn metrics_for(evaluation: &EvaluationSpec, predicts: Predicts) -> EvaluationSpec {
     let mut next = evaluation.clone();
     match predicts {
@@ -143,9 +144,18 @@ fn metrics_for(evaluation: &EvaluationSpec, predicts: Predicts) -> EvaluationSpe
                 next.metrics = ranking_metrics();
             }
         }
-        Predicts::Ratings | Predicts::Both | Predicts::Likes => {
-            if next.metrics == ranking_metrics() {
+        Predicts::Ratings | Predicts::Both => {
+            if next.metrics == ranking_metrics() || next.metrics == likes_metrics() {
                 next.metrics = EvaluationSpec::default().metrics;
+            }
+            next.metrics.retain(|name| !name.kind.of_probabilities());
+            if next.metrics.is_empty() {
+                next.metrics = EvaluationSpec::default().metrics;
+            }
+        }
+        Predicts::Likes => {
+            if next.metrics == ranking_metrics() || next.metrics == EvaluationSpec::default().metrics {
+                next.metrics = likes_metrics();
             }
         }
     }
@@ -157,6 +167,11 @@ fn ranking_metrics() -> Vec<MetricName> {
     [MetricKind::Ndcg, MetricKind::Recall, MetricKind::Hit, MetricKind::Coverage]
         .map(|kind| MetricName::at(kind, 10))
         .to_vec()
+}
+
+/// What predictions of who likes an item are measured by unless the reader chooses.
+fn likes_metrics() -> Vec<MetricName> {
+    [MetricKind::Auc, MetricKind::LogLoss, MetricKind::Accuracy].map(MetricName::plain).to_vec()
 }
 
 /// `builtin:ID`, `upload:FORMAT:SHA256` or `file`, with the filters kept.
@@ -242,6 +257,22 @@ mod tests {
     fn there_and_back_is_the_same_experiment() {
         let there = with_kind(&ExperimentSpec::default(), "recommender.kind", "als-implicit").unwrap();
         assert_eq!(with_kind(&there, "recommender.kind", "mlp").unwrap(), ExperimentSpec::default());
+    }
+
+    #[test]
+    fn who_likes_an_item_is_measured_as_such_and_no_error_in_stars_stands_below_that_sentence() {
+        let named = |spec: &ExperimentSpec| spec.evaluation.metrics.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let choose = |spec: &ExperimentSpec, kind: &str| with_kind(spec, "recommender.kind", kind).unwrap();
+        let likes = choose(&ExperimentSpec::default(), "densenet");
+        assert_eq!(named(&likes), ["auc", "log-loss", "accuracy"]);
+        assert_eq!(named(&choose(&choose(&likes, "popularity"), "densenet")), ["auc", "log-loss", "accuracy"]);
+        assert_eq!(choose(&likes, "mlp"), ExperimentSpec::default());
+        // What the reader chose stays as far as another method can be measured by it.
+        let chosen = set(&likes, "evaluation.metrics", Some(json!(["auc", "log-loss"]))).unwrap();
+        let stars = choose(&chosen, "mlp");
+        assert_eq!((named(&stars), stars.resolve().err()), (vec!["auc".to_owned()], None));
+        let stars = set(&ExperimentSpec::default(), "evaluation.metrics", Some(json!(["rmse"]))).unwrap();
+        assert_eq!(named(&choose(&stars, "densenet")), ["rmse"], "asked for by name");
     }
 
     #[test]

@@ -162,13 +162,13 @@ impl FieldKind {
             Self::Flag { .. } => "yes or no".to_owned(),
             Self::Choice { options, .. } => options.iter().map(|o| o.value.as_str()).collect::<Vec<_>>().join(", "),
             Self::Integers { min, max, max_len, .. } => {
-                format!("1 to {max_len} whole numbers from {min} to {max}, as 64, 64")
+                format!("1 to {max_len} whole numbers from {min} to {max}, for example 64, 64")
             }
-            Self::Names { max_len, .. } => format!("up to {max_len} names, as category, brand"),
+            Self::Names { max_len, .. } => format!("up to {max_len} names, for example category, brand"),
             Self::Recommenders { max_len, .. } => {
-                format!("up to {max_len} kinds, as popularity, item-knn, or a JSON list of recommenders")
+                format!("up to {max_len} kinds, for example popularity, item-knn, or a JSON list of recommenders")
             }
-            Self::Metrics => "names of metrics, as rmse, ndcg@10".to_owned(),
+            Self::Metrics => "names of metrics, for example rmse, ndcg@10".to_owned(),
             Self::Text => "a text".to_owned(),
         }
     }

@@ -226,7 +226,7 @@ fn data(spec: &ExperimentSpec) -> Section {
         ),
         Field::new(
             "dataset.implicit_threshold",
-            "Liked from",
+            "Keep only ratings from",
             "Drop ratings below this many stars: what remains counts as liked.",
             between(LIKED_FROM, None),
         ),
@@ -328,7 +328,7 @@ fn evaluation() -> Section {
             ),
             Field::new(
                 "evaluation.threshold",
-                "Liked from",
+                "Counts as liked from",
                 "Stars from which a rating counts as liked, for accuracy.",
                 between(LIKED_FROM, Some(4.0)),
             ),
@@ -415,6 +415,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_two_settings_of_an_experiment_are_called_the_same() {
+        let spec = ExperimentSpec::default();
+        let rest = advanced(&spec, &Offer::default());
+        let knobs = knobs(&spec);
+        let all = knobs.iter().chain(rest.iter().flat_map(|section| &section.fields));
+        let mut titles: Vec<&str> = all.map(|field| field.title.as_ref()).collect();
+        for title in ["Keep only ratings from", "Counts as liked from"] {
+            assert!(titles.contains(&title), "{titles:?}");
+        }
+        let number = titles.len();
+        titles.sort_unstable();
+        titles.dedup();
+        assert_eq!(titles.len(), number, "{titles:?}");
     }
 
     #[test]

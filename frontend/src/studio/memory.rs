@@ -24,7 +24,7 @@ impl Band {
         match self {
             Self::Parameters => "parameters",
             Self::Gradients => "gradients",
-            Self::Optimizer => "optimizer",
+            Self::Optimizer => "optimizer state",
             Self::Activations => "activations and messages",
         }
     }

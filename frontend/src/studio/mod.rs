@@ -23,6 +23,6 @@ pub(crate) use of_run::strategy_in_words;
 pub(crate) use setup::{
     Cut, LINKS, MODELS, MODELS_AND_OWN, OFFLOADS, OPTIMIZERS, RECOMPUTES, Refusal, SCHEDULES, Setup, ZEROS,
 };
-pub(crate) use ticks::ticks;
+pub(crate) use ticks::{tick_labels, ticks};
 pub(crate) use waits::{about_waits, strips};
-pub(crate) use words::{Headline, about_bar, compared, headline, summary, time, verdict};
+pub(crate) use words::{Headline, about_bar, bubble, compared, headline, summary, time, verdict};

@@ -220,7 +220,8 @@ impl Setup {
         Speed::of_gflops(self.gflops.max(1) as f64)
     }
 
-    fn link(&self) -> Link {
+    /// What connects the ranks.
+    pub(super) fn link(&self) -> Link {
         let (bytes_per_us, latency_us) = match self.link {
             "gigabit" => (125.0, 50.0),
             "10gigabit" => (1250.0, 20.0),

@@ -2,10 +2,11 @@
 
 use recspeed_plan::ScheduleKind;
 use recspeed_plan::dense::MLP_INPUTS;
-use recspeed_types::ExperimentSpec;
+use recspeed_types::limits::MAX_PLANNED_RANKS;
 use recspeed_types::spec::{
     Balance, BalanceBy, Optimizer, ParamValue, PipelineSchedule, RecommenderSpec, Recompute, StrategyKind, StrategySpec,
 };
+use recspeed_types::{ExperimentSpec, SpecErrors};
 
 use super::model::widths;
 use super::setup::Setup;
@@ -43,9 +44,26 @@ impl Setup {
     /// # Errors
     /// Why it could not be run.
     pub(crate) fn written_into(&self, base: &ExperimentSpec, counts: &[usize]) -> Result<ExperimentSpec, String> {
+        let spec = self.trained_as_set(base, counts, false);
+        spec.resolve().map_err(|errors| told(&errors))?;
+        Ok(spec)
+    }
+
+    /// The same to be planned and not run: it may have more ranks, and one rank that takes a batch in parts is written as such.
+    ///
+    /// # Errors
+    /// Why it could not be planned.
+    pub(super) fn written_to_plan(&self, base: &ExperimentSpec, counts: &[usize]) -> Result<ExperimentSpec, String> {
+        let spec = self.trained_as_set(base, counts, true);
+        spec.resolve_to_plan(MAX_PLANNED_RANKS).map_err(|errors| told(&errors))?;
+        Ok(spec)
+    }
+
+    fn trained_as_set(&self, base: &ExperimentSpec, counts: &[usize], in_parts: bool) -> ExperimentSpec {
         let tensor = base.strategy.tensor.filter(|&tensor| tensor > 1 && self.model == "experiment");
         let (ranks, replicas) = (self.ranks as u32, self.replicas as u32);
-        let one = ranks * replicas * tensor.unwrap_or(1) == 1;
+        let whole = self.micro_batches * self.chunks == 1 && self.recompute == "never" && self.offload != "host";
+        let one = ranks * replicas * tensor.unwrap_or(1) == 1 && (whole || !in_parts);
         let interleaved = self.schedule == "interleaved";
         let kind = match (one, replicas * tensor.unwrap_or(1)) {
             (true, _) => StrategyKind::Single,
@@ -87,8 +105,7 @@ impl Setup {
                 ..StrategySpec::default()
             };
         }
-        spec.resolve().map_err(|errors| errors.to_string().lines().collect::<Vec<_>>().join("; "))?;
-        Ok(spec)
+        spec
     }
 
     /// Where the borders lie, as a spec says it; `None` where that need not be said.
@@ -102,6 +119,11 @@ impl Setup {
             _ => Some(Balance::ByHand(counts.iter().map(|&count| count as u32).collect())),
         }
     }
+}
+
+/// What is wrong with a spec, in one line.
+fn told(errors: &SpecErrors) -> String {
+    errors.to_string().lines().collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

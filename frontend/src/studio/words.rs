@@ -3,7 +3,7 @@
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::timeline::{Bar, Part, among, bubble_of, stage_of};
 pub(crate) use recspeed_plan::words::{time, verdict};
-use recspeed_plan::{Change, Layout, Outlook, RankOutlook, ScheduleKind, Strategy};
+use recspeed_plan::{Change, Idle, Layout, Outlook, RankOutlook, ScheduleKind, Strategy};
 use recspeed_types::event::{MemoryBytes, Sent};
 
 use super::setup::{Cut, SCHEDULES, Setup};
@@ -27,12 +27,6 @@ pub(crate) struct Headline {
 /// The numbers that a strategy is chosen by.
 pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> {
     let run = &outlook.simulation;
-    let ideal = strategy.schedule.ideal_bubble(strategy.ranks, strategy.micro_batches, strategy.chunks);
-    let formula = match strategy.schedule {
-        ScheduleKind::Gpipe | ScheduleKind::OneForwardOneBackward => "(p − 1) / m",
-        ScheduleKind::Interleaved => "(p − 1) / (v · m)",
-        ScheduleKind::ZeroBubbleH1 => "(p − 1) / 3m",
-    };
     let samples = (strategy.batch * strategy.replicas) as f64;
     let (rank, fullest) = outlook.fullest();
     let most = outlook.ranks.iter().map(RankOutlook::sent).max().unwrap_or(0);
@@ -51,18 +45,11 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             help: "Forward and backward of one batch, the exchange with the replicas and the optimizer's update.",
         },
         Headline {
-            id: "bubble",
-            word: "Bubble",
-            value: share(run.bubble()),
-            beside: format!("of the busiest rank's work; formula {formula} = {}", share(ideal).replace(' ', "\u{a0}")),
-            help: "What the busiest rank waits, by what it computes: of the same waiting a larger share than Idle, which counts by the whole time. The published formula takes all stages to be alike, messages to take no time and a backward pass to be two forward passes long.",
-        },
-        Headline {
             id: "idle",
             word: "Idle",
             value: share(run.idle_share()),
-            beside: "of all ranks' time".to_owned(),
-            help: "The share of all ranks' time, until the last backward pass, in which they compute nothing.",
+            beside: waited_for(&Idle::of(strategy, outlook)),
+            help: "The share of all ranks' time, until the last backward pass, in which they compute nothing, and what they wait for. Papers count the bubble instead, what the busiest rank waits by what it computes: (p − 1) / m of GPipe and 1F1B, (p − 1) / (v · m) interleaved, (p − 1) / 3m of ZB-H1, with p ranks, m micro-batches and v stages a rank.",
         },
         Headline {
             id: "memory",
@@ -83,6 +70,39 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             help: "Activations and their gradients between stages, and what the replicas exchange. Beside it, where the optimizer’s state is offloaded: gradients and numbers that go from a rank’s device to the host, and the moved numbers that come back.",
         },
     ]
+}
+
+/// What the idle time is made of, in words; parts too small to be read are left out.
+fn waited_for(idle: &Idle) -> String {
+    let parts = [
+        (idle.fill, "filling and draining".to_owned()),
+        (idle.work, format!("waiting for rank {}", idle.rank)),
+        (idle.messages, "waiting for messages".to_owned()),
+    ];
+    let parts = parts.into_iter().filter(|(part, _)| *part >= READ);
+    // A number stays with its unit.
+    let parts: Vec<String> =
+        parts.map(|(part, words)| format!("{} {words}", share(part).replace(' ', "\u{a0}"))).collect();
+    if parts.is_empty() { "of all ranks' time".to_owned() } else { parts.join(", ") }
+}
+
+/// The smallest share of the idle time's parts that is told.
+const READ: f64 = 0.005;
+
+/// The bubble as papers count it, beside what the published formula says of such a schedule.
+pub(crate) fn bubble(strategy: &Strategy, outlook: &Outlook) -> String {
+    let ideal = strategy.schedule.ideal_bubble(strategy.ranks, strategy.micro_batches, strategy.chunks);
+    let formula = match strategy.schedule {
+        ScheduleKind::Gpipe | ScheduleKind::OneForwardOneBackward => "(p − 1) / m",
+        ScheduleKind::Interleaved => "(p − 1) / (v · m)",
+        ScheduleKind::ZeroBubbleH1 => "(p − 1) / 3m",
+    };
+    format!(
+        "Bubble, what the busiest rank waits by what it computes: {}. The published formula {formula} gives {}: it takes all stages to be \
+         alike, messages to take no time and a backward pass to be two forward passes long.",
+        share(outlook.simulation.bubble()),
+        share(ideal)
+    )
 }
 
 impl Setup {
@@ -338,7 +358,7 @@ mod tests {
         assert!(told(Layout::new(2, 2, 1).ok(), &bar).starts_with("Rank 1, stage 1: "));
         assert!(told(None, &bar).starts_with("Rank 1: "), "what is not known is not said");
         let step = Bar { part: Part::Step, micro_batch: None, ..bar };
-        assert!(told(replicas, &step).starts_with("Rank 1, replica 1: optimizer"));
+        assert!(told(replicas, &step).starts_with("Rank 1, replica 1: update"));
     }
 
     #[test]
@@ -366,7 +386,30 @@ mod tests {
     #[test]
     fn the_formula_stands_beside_the_bubble() {
         let (strategy, outlook) = Setup::default().plan().expect("it is possible");
-        let bubble = headline(&strategy, &outlook).into_iter().find(|one| one.id == "bubble").expect("it is there");
-        assert_eq!(bubble.beside, "of the busiest rank's work; formula (p − 1) / m = 38\u{a0}%");
+        let text = bubble(&strategy, &outlook);
+        let expected = format!(
+            "by what it computes: {}. The published formula (p − 1) / m gives 38 %",
+            share(outlook.simulation.bubble())
+        );
+        assert!(text.contains(&expected), "{text}");
+    }
+
+    #[test]
+    fn one_number_says_how_idle_ranks_are_and_what_they_wait_for() {
+        let dragged = Setup { cut: Cut::ByHand(vec![27, 79, 24, 21]), schedule: "zb-h1", ..Setup::default() };
+        for (setup, mostly) in [(Setup::default(), "filling and draining"), (dragged, "waiting for rank 1")] {
+            let (strategy, outlook) = setup.plan().expect("it is possible");
+            let told = headline(&strategy, &outlook);
+            let idle = told.iter().find(|one| one.id == "idle").expect("it is there");
+            assert_eq!(idle.value, share(outlook.simulation.idle_share()));
+            let Idle { fill, work, messages, .. } = Idle::of(&strategy, &outlook);
+            let most = share(fill.max(work).max(messages)).replace(' ', "\u{a0}");
+            assert!(idle.beside.contains(&format!("{most} {mostly}")), "{}", idle.beside);
+            assert!(told.iter().all(|one| one.id != "bubble"), "the same waiting under another name");
+        }
+        let alone = Setup { ranks: 1, micro_batches: 1, ..Setup::default() };
+        let (strategy, outlook) = alone.plan().expect("it is possible");
+        let idle = headline(&strategy, &outlook).into_iter().find(|one| one.id == "idle").expect("it is there");
+        assert_eq!(idle.beside, "of all ranks' time");
     }
 }

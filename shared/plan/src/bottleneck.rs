@@ -177,18 +177,57 @@ pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<Room>) ->
     Bottleneck { limit, share, remedy }
 }
 
-/// The largest loss, in microseconds of a step. The time until the last backward pass is what the mean rank computes,
-/// what the busiest computes more, what that one waits though messages take no time, and the rest, which is waiting for
-/// messages. What a rank computes has in it what it exchanges with those that share its layers. After that come what replicas
-/// exchange, rows of tables, and the update.
+/// What ranks wait for, as shares of all ranks' time until the last backward pass. Together they are
+/// [`crate::Simulation::idle_share`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Idle {
+    /// While the pipeline fills and drains. Of a step of many passes, whose messages are not told apart, also for messages.
+    pub fill: f64,
+    /// For the rank with the most work.
+    pub work: f64,
+    /// That rank.
+    pub rank: usize,
+    /// For messages between stages.
+    pub messages: f64,
+}
+
+impl Idle {
+    /// What the ranks of a planned strategy wait for.
+    pub fn of(strategy: &Strategy, outlook: &Outlook) -> Self {
+        let computed_us = outlook.simulation.computed_us;
+        let Lost { rank, work, fill, messages } = Lost::of(strategy, outlook);
+        let share = |us: f64| if computed_us > 0.0 { us / computed_us } else { 0.0 };
+        Self { fill: share(fill), work: share(work), rank, messages: share(messages) }
+    }
+}
+
+/// The same in microseconds of the mean rank.
+struct Lost {
+    rank: usize,
+    work: f64,
+    fill: f64,
+    messages: f64,
+}
+
+impl Lost {
+    /// The time until the last backward pass is what the mean rank computes, what the busiest computes more, what that one waits
+    /// though messages take no time, and the rest, which is waiting for messages.
+    fn of(strategy: &Strategy, outlook: &Outlook) -> Self {
+        let run = &outlook.simulation;
+        let mean = run.busy_us.iter().sum::<f64>() / run.busy_us.len().max(1) as f64;
+        let busiest = (0..run.busy_us.len()).max_by(|&a, &b| run.busy_us[a].total_cmp(&run.busy_us[b]).then(b.cmp(&a)));
+        let rank = busiest.unwrap_or_default();
+        let most = run.busy_us.get(rank).copied().unwrap_or_default();
+        let instant = without_messages(strategy, outlook).min(run.computed_us).max(most);
+        Self { rank, work: most - mean, fill: instant - most, messages: (run.computed_us - instant).max(0.0) }
+    }
+}
+
+/// The largest loss, in microseconds of a step. Until the last backward pass it is what [`Lost`] says. What a rank computes has in
+/// it what it exchanges with those that share its layers. After that come what replicas exchange, rows of tables, and the update.
 fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
     let run = &outlook.simulation;
-    let mean = run.busy_us.iter().sum::<f64>() / run.busy_us.len() as f64;
-    let busiest = (0..run.busy_us.len()).max_by(|&a, &b| run.busy_us[a].total_cmp(&run.busy_us[b]).then(b.cmp(&a)));
-    let rank = busiest.unwrap_or_default();
-    let most = run.busy_us[rank];
-    let instant = without_messages(strategy, outlook);
-    let (fill, messages) = ((instant - most).max(0.0), (run.computed_us - instant).max(0.0));
+    let Lost { rank, work, fill, messages } = Lost::of(strategy, outlook);
     let sharing = outlook.exchanging_us(strategy.recompute);
     let sharing = sharing.iter().sum::<f64>() / sharing.len().max(1) as f64;
     let longest = |instruction: Instruction| {
@@ -199,7 +238,7 @@ fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
     let tables = strategy.tables_us.min(reduce);
     [
         (Limit::Bubble, fill),
-        (Limit::Imbalance { rank }, most - mean),
+        (Limit::Imbalance { rank }, work),
         (Limit::Messages, messages),
         (Limit::Sharing, sharing),
         (Limit::Reduction, reduce - tables),

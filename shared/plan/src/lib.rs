@@ -44,7 +44,7 @@ pub mod timeline;
 pub mod whole;
 pub mod words;
 
-pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};
+pub use bottleneck::{Bottleneck, Change, Idle, Limit, Remedy, Room, bottleneck};
 pub use devices::{DeviceMemory, DeviceOutlook, Library, WORKSPACE, shortage};
 pub use embeddings::{RankTables, TablesOutlook, tables_of};
 pub use error::PlanError;

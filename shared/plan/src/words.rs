@@ -20,7 +20,7 @@ impl ScheduleKind {
 /// What limits the strategy and what to try: one or two sentences.
 pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> String {
     let alone = strategy.is_alone();
-    let lost = share(found.share);
+    let (lost, idle) = (share(found.share), share(outlook.simulation.idle_share()));
     let limit = match found.limit {
         Limit::Memory { rank, bytes: held, room } => {
             let missing = bytes(held - room);
@@ -49,15 +49,12 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
                 )
             }
         }
-        // The number that stands beside it as “Idle”. The bubble's own part of it only decides that this is what is told.
-        Limit::Bubble => {
-            let idle = share(outlook.simulation.idle_share());
-            format!("Ranks are idle {idle} of the time, mainly while the pipeline fills and drains.")
-        }
+        // The number that stands beside it as “Idle”. Its parts only decide what is told.
+        Limit::Bubble => format!("Ranks are idle {idle} of the time, mainly while the pipeline fills and drains."),
         Limit::Imbalance { rank } => {
-            format!("Rank {rank} has the most work, and the others wait {lost} of the step for it.")
+            format!("Rank {rank} has the most work: ranks are idle {idle} of the time, mainly waiting for it.")
         }
-        Limit::Messages => format!("Ranks wait {lost} of the step for messages between stages."),
+        Limit::Messages => format!("Ranks are idle {idle} of the time, mainly waiting for messages between stages."),
         Limit::Sharing => format!(
             "Ranks spend {lost} of the step bringing together what each of the {} that share a layer makes.",
             strategy.tensor

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use recspeed_plan::dense::{densenet, mlp, shared};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::simulate::Link;
-use recspeed_plan::words::verdict;
+use recspeed_plan::words::{share, verdict};
 use recspeed_plan::{
-    Assumed, Balance, Change, Duration, Layer, Limit, Outlook, Partition, PlanError, Room, ScheduleKind,
+    Assumed, Balance, Change, Duration, Idle, Layer, Limit, Outlook, Partition, PlanError, Room, ScheduleKind,
     Strategy as Plan, TablesOutlook, Tape, bottleneck, layers_of, of_spec,
 };
 use recspeed_types::Extent;
@@ -147,6 +147,27 @@ fn a_bad_cut_is_an_imbalance_and_the_exact_cut_its_remedy() {
     let found = bottleneck(&plan, &look(&plan), None);
     assert_eq!(found.limit, Limit::Imbalance { rank: 0 });
     assert_eq!(found.remedy.map(|remedy| remedy.change), Some(Change::Counts(vec![12; 4])));
+}
+
+#[test]
+fn what_ranks_wait_for_adds_up_to_their_idle_time_and_is_the_number_that_is_told() {
+    let slow = Link { latency_us: 5000.0, bytes_per_us: 10.0 };
+    let cut = Plan { balance: Balance::ByHand(vec![30, 6, 6, 6]), ..even(4, 64) };
+    for (plan, most) in [(even(8, 8), "fill"), (cut, "work"), (Plan { link: slow, ..even(4, 8) }, "messages")] {
+        let outlook = look(&plan);
+        let Idle { fill, work, rank, messages } = Idle::of(&plan, &outlook);
+        let idle = outlook.simulation.idle_share();
+        assert!((fill + work + messages - idle).abs() < 1e-9, "{most}: {fill} + {work} + {messages} is not {idle}");
+        let largest = [("fill", fill), ("work", work), ("messages", messages)];
+        let largest = largest.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        assert_eq!(largest.0, most);
+        assert!(rank == 0 || most != "work", "rank {rank} has the most layers");
+        let words = verdict(&bottleneck(&plan, &outlook, None), &plan, &outlook);
+        assert!(words.contains(&format!("anks are idle {} of the time, mainly", share(idle))), "{words}");
+    }
+    let alone = even(1, 1);
+    let Idle { fill, work, messages, .. } = Idle::of(&alone, &look(&alone));
+    assert!([fill, work, messages].iter().all(|share| share.abs() < 1e-9), "{fill} {work} {messages}");
 }
 
 /// The same layers on a tape, which gives both gradients at once.

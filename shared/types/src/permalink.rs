@@ -74,6 +74,10 @@ pub fn encode_permalink(spec: &ExperimentSpec) -> Result<String, PermalinkError>
     Ok(payload)
 }
 
+/// What is wrong with a damaged link, for whoever followed it: not how it is packed.
+const CHARACTERS: &str = "characters are missing or changed";
+const BEGINNING: &str = "its beginning is missing or changed";
+
 /// Opens the payload of a permalink, with or without the leading `#x=`. The spec is not yet checked by
 /// [`ExperimentSpec::resolve`]: a link may carry values that this lab's limits refuse, and the page shows them.
 ///
@@ -86,21 +90,21 @@ pub fn decode_permalink(payload: &str) -> Result<ExperimentSpec, PermalinkError>
     if payload.len() > MAX_PERMALINK_CHARS {
         return Err(PermalinkError::TooLong { chars: payload.chars().count() });
     }
-    let (version, packed) = payload.split_once('.').ok_or(PermalinkError::Damaged { what: "no version" })?;
-    let version: u64 = version.parse().map_err(|_| PermalinkError::Damaged { what: "no version" })?;
+    let (version, packed) = payload.split_once('.').ok_or(PermalinkError::Damaged { what: BEGINNING })?;
+    let version: u64 = version.parse().map_err(|_| PermalinkError::Damaged { what: BEGINNING })?;
     match version {
-        0 => return Err(PermalinkError::Damaged { what: "version 0" }),
+        0 => return Err(PermalinkError::Damaged { what: BEGINNING }),
         1 => {}
         _ => return Err(PermalinkError::LaterVersion { version }),
     }
-    let packed = URL_SAFE_NO_PAD.decode(packed).map_err(|_| PermalinkError::Damaged { what: "not base64url" })?;
+    let packed = URL_SAFE_NO_PAD.decode(packed).map_err(|_| PermalinkError::Damaged { what: CHARACTERS })?;
     let bytes = decompress_to_vec_zlib_with_limit(&packed, MAX_SPEC_BYTES).map_err(|error| match error.status {
         TINFLStatus::HasMoreOutput => PermalinkError::TooLarge,
-        _ => PermalinkError::Damaged { what: "does not unpack" },
+        _ => PermalinkError::Damaged { what: CHARACTERS },
     })?;
     // As text, as everything else is read: a second reader, of bytes, would be code that the page carries for this alone.
     let short = std::str::from_utf8(&bytes).ok().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let short = short.ok_or(PermalinkError::Damaged { what: "does not parse" })?;
+    let short = short.ok_or(PermalinkError::Damaged { what: CHARACTERS })?;
     Ok(ExperimentSpec::from_value(merged(&defaults_v1(), short))?)
 }
 

@@ -117,6 +117,20 @@ fn a_link_of_a_later_version_asks_for_a_newer_lab() {
 }
 
 #[test]
+fn a_damaged_link_is_told_in_words_and_not_by_how_it_is_packed() {
+    let link = encode_permalink(&example()).unwrap();
+    let nothing = packed(b"nonsense");
+    for (damaged, words) in [
+        ("1.~~~", "the link is damaged (characters are missing or changed); copy it again, whole"),
+        (nothing.as_str(), "the link is damaged (characters are missing or changed); copy it again, whole"),
+        (&link[..link.len() - 3], "the link is damaged (characters are missing or changed); copy it again, whole"),
+        ("abc", "the link is damaged (its beginning is missing or changed); copy it again, whole"),
+    ] {
+        assert_eq!(decode_permalink(damaged).unwrap_err().to_string(), words, "{damaged}");
+    }
+}
+
+#[test]
 fn a_decompression_bomb_is_not_unpacked() {
     // 4 MB of spaces pack into a link of ordinary length.
     let bomb = packed(&vec![b' '; 4 << 20]);

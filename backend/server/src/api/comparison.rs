@@ -147,7 +147,8 @@ async fn asked(app: &AppState, query: &Query) -> Result<(Vec<Method>, Vec<LeftOu
         left_out.push(LeftOut { run: id, why });
     }
     if finished.is_empty() {
-        return Err(ApiError::invalid("runs", "names no run with a result.")
+        let message = "None of these runs exists or has a result.";
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "no-results", message)
             .remedy("Wait until the runs have finished, or check the link."));
     }
     Ok((methods(finished), left_out))

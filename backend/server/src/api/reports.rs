@@ -152,8 +152,8 @@ fn make(data: &DataHome, id: &str, seed: u64) -> Result<String, ApiError> {
         let known = data.list().map_err(|error| ApiError::internal(&error))?;
         let record = known.into_iter().find(|record| record.sha256 == id).ok_or_else(|| {
             let shown: String = id.chars().take(80).collect();
-            ApiError::new(StatusCode::NOT_FOUND, "no-dataset", format!("There is no data set `{shown}`."))
-                .remedy("/api/datasets lists what was given to this lab.")
+            ApiError::new(StatusCode::NOT_FOUND, "no-dataset", format!("There is no data set “{shown}”."))
+                .remedy("Choose one of this lab's, or give it the file again.")
         })?;
         // It was read when it was given: bad lines within its own bound are no failure now.
         let columns = ColumnNames::default();

@@ -191,6 +191,38 @@ fn likes(spec: &ExperimentSpec) -> Option<bool> {
     spec.resolve().ok().map(|resolved| resolved.recommender.predicts().has_probabilities())
 }
 
+/// Why two methods have no number in common, and what to do: neither is asked for a metric of the other. `None` where they share one.
+pub(crate) fn nothing_shared(first: (&str, &ExperimentSpec), other: (&str, &ExperimentSpec)) -> Option<String> {
+    let [left, right] = [first.1, other.1].map(|spec| &spec.evaluation.metrics);
+    if left.is_empty() || right.is_empty() || left.iter().any(|name| right.contains(name)) {
+        return None;
+    }
+    let (mut one, mut two) = (measured(first.1), measured(other.1));
+    if one == two {
+        [one, two] = [left, right].map(|names| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            format!("is measured by {}", names.join(", "))
+        });
+    }
+    Some(format!(
+        "“{}” and “{}” share no metric: one {one}, the other {two}. Run one of them again with a metric of the other \
+         (evaluation.metrics) to compare them.",
+        first.0, other.0
+    ))
+}
+
+/// What the metrics of a spec measure, in words behind its name.
+fn measured(spec: &ExperimentSpec) -> String {
+    let lists = spec.evaluation.metrics.iter().filter(|name| name.kind.at_k()).count();
+    let words = match (lists, spec.evaluation.metrics.len() - lists) {
+        (_, 0) => "ranks items",
+        (0, _) if likes(spec) == Some(true) => "predicts who likes an item",
+        (0, _) => "predicts ratings",
+        _ => "does both",
+    };
+    words.to_owned()
+}
+
 /// Whether both measure ranked lists: only then does it matter whom and among what is ranked.
 fn both_rank(left: &ExperimentSpec, right: &ExperimentSpec) -> bool {
     [left, right].iter().all(|spec| spec.evaluation.metrics.iter().any(|name| name.kind.at_k()))
@@ -241,6 +273,28 @@ mod tests {
         assert_eq!(same_scale(&[&scores, &stars, &likes, &stars]), [true, true, false, true]);
         assert_eq!(same_scale(&[&scores, &likes, &likes]), [true; 3], "likes beside likes");
         assert_eq!(same_scale(&[&stars, &spec("densenet", "auc")]), [true; 2], "no error is measured of it");
+    }
+
+    #[test]
+    fn methods_without_a_common_metric_are_told_with_what_each_measures() {
+        let spec = |kind: &str, metrics: &[&str]| {
+            let mut spec = ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() };
+            spec.evaluation.metrics = metrics.iter().map(|name| name.parse().unwrap()).collect();
+            spec
+        };
+        let told = |one: &ExperimentSpec, two: &ExperimentSpec| nothing_shared(("a", one), ("b", two));
+        let (lists, stars) = (spec("item-knn", &["ndcg@10", "hit@10"]), spec("mlp", &["rmse", "mae"]));
+        let words = told(&lists, &stars).unwrap();
+        assert!(
+            words.starts_with("“a” and “b” share no metric: one ranks items, the other predicts ratings."),
+            "{words}"
+        );
+        let likes = told(&spec("densenet", &["auc"]), &stars).unwrap();
+        assert!(likes.contains("one predicts who likes an item, the other predicts ratings"), "{likes}");
+        let cut_off = told(&lists, &spec("ease", &["ndcg@5"])).unwrap();
+        assert!(cut_off.contains("one is measured by ndcg@10, hit@10, the other is measured by ndcg@5"), "{cut_off}");
+        assert_eq!(told(&lists, &spec("mlp", &["rmse", "hit@10"])), None, "one is enough");
+        assert_eq!(told(&spec("ease", &[]), &stars), None, "nothing is asked for");
     }
 
     #[test]

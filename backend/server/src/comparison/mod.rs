@@ -11,7 +11,7 @@ mod significance;
 
 use recspeed_types::{ExperimentSpec, RunSummary, UserValues};
 
-pub(crate) use conditions::{Difference, data_seed, differences, of_specs, same_scale, two_scales};
+pub(crate) use conditions::{Difference, data_seed, differences, nothing_shared, of_specs, same_scale, two_scales};
 pub(crate) use curves::Collector;
 pub(crate) use describe::{describe, not_to_the_bit, of_the_mean, told_apart};
 pub(crate) use grouping::one_method;

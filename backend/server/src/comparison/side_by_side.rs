@@ -9,8 +9,8 @@ use recspeed_types::comparison::{ComparedMethod, ComparedRuns, RunComparison};
 use recspeed_types::{ExperimentSpec, RunId, RunSummary};
 
 use super::{
-    Difference, Run, conditions, describe, differences, flattered, not_to_the_bit, of_the_mean, one_method, same_scale,
-    told_apart, two_scales, uneven_knowledge,
+    Difference, Run, conditions, describe, differences, flattered, not_to_the_bit, nothing_shared, of_the_mean,
+    one_method, same_scale, told_apart, two_scales, uneven_knowledge,
 };
 
 /// A finished run.
@@ -105,6 +105,8 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
     }
     let alike = (0..methods.len()).filter(|place| unlike[*place].is_empty());
     let alike: Vec<(&str, &ExperimentSpec)> = alike.map(|place| (names[place].as_str(), specs[place])).collect();
+    let first = (names[0].as_str(), specs[0]);
+    warnings.extend(alike.iter().filter_map(|other| nothing_shared(first, *other)));
     warnings.extend(uneven_knowledge(lent[0][0].summary.data.validation, &alike));
     let every: Vec<(&str, &ExperimentSpec)> = names.iter().map(String::as_str).zip(specs.iter().copied()).collect();
     warnings.extend(flattered(&every));

@@ -149,6 +149,8 @@ fn more_ranks_than_a_run_can_have_are_planned_on_links_that_are_named() {
     let (quick, slow) = (step(&["--latency", "0"]), step(&["--latency", "20"]));
     assert!(slow - quick > 255.0 * 20.0 * 2.0 * 4.0 * 10.0, "{quick} {slow}");
     assert!(step(&["--bandwidth", "1"]) > step(&["--bandwidth", "100"]));
+    let instant = step(&["--bandwidth", "inf", "--latency", "0"]);
+    assert!(instant.is_finite() && instant < step(&["--bandwidth", "1000000", "--latency", "0"]), "{instant}");
     let output = plan(&[&file]);
     assert!(
         text(&output.stdout).contains("A run may have 64 ranks: more are only planned"),

@@ -122,6 +122,28 @@ async fn whose_errors_are_on_another_scale_than_those_of_the_first_is_told_of_ea
     assert!(told["warnings"].to_string().contains("Errors are on two scales"), "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_without_a_common_metric_are_told_and_those_with_one_are_not() {
+    let bench = Bench::new().await;
+    let of = async |kind: &str, metric: &str| {
+        let change = |spec: &mut ExperimentSpec| {
+            spec.recommender = RecommenderSpec::new(kind);
+            spec.evaluation.metrics = vec![metric.parse().unwrap()];
+        };
+        finished(&bench, change).await
+    };
+    let (lists, stars) = (of("popularity", "ndcg@10").await, of("item-mean", "rmse").await);
+    let more = of("user-mean", "rmse").await;
+    let (status, told) = bench.guest(&format!("/api/comparison?runs={lists},{stars}")).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    assert!(
+        told["warnings"].to_string().contains("share no metric: one ranks items, the other predicts ratings"),
+        "{told}"
+    );
+    let (_, told) = bench.guest(&format!("/api/comparison?runs={stars},{more}")).await;
+    assert!(!told["warnings"].to_string().contains("share no metric"), "{told}");
+}
+
 #[tokio::test]
 async fn a_comparison_that_cannot_be_is_refused_in_words() {
     let bench = Bench::new().await;
@@ -135,5 +157,5 @@ async fn a_comparison_that_cannot_be_is_refused_in_words() {
     refused("?runs=,", StatusCode::UNPROCESSABLE_ENTITY, "names 0 runs; allowed: 1 to 24").await;
     refused("?runs=A", StatusCode::UNPROCESSABLE_ENTITY, "`A` is no run id").await;
     refused("?runs=a&with=b", StatusCode::UNPROCESSABLE_ENTITY, "with: is unknown").await;
-    refused("?runs=a,b", StatusCode::UNPROCESSABLE_ENTITY, "names no run with a result").await;
+    refused("?runs=a,b", StatusCode::UNPROCESSABLE_ENTITY, "None of these runs exists or has a result.").await;
 }

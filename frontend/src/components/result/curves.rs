@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::charts::{CurveChart, MetricBars, Plot};
+use crate::charts::{CurveChart, MetricBars, Plot, curve_title};
 use crate::components::theme_colours;
 use crate::state::{RunState, RunView, has_curve, use_lab};
 
@@ -53,7 +53,7 @@ pub(crate) fn Curves(
         <div class="curves">
             <Show when=move || drawn.get()>
                 <div class="curve-tools">
-                    <h3 class="curve-name" hidden=move || names.with(Vec::len) != 1>{move || curve_title(&name.get())}</h3>
+                    <h3 class="curve-name" hidden=move || names.with(Vec::len) != 1>{move || curve_title(&name.get()).to_owned()}</h3>
                     <div class="segments" role="group" aria-label="What the chart shows" hidden=move || names.with(Vec::len) < 2>
                         <For each=move || names.get() key=Clone::clone let:item>
                             {
@@ -64,7 +64,7 @@ pub(crate) fn Curves(
                                         aria-pressed=move || (name.get() == pressed).to_string()
                                         on:click=move |_| chosen.set(click.clone())
                                     >
-                                        {curve_title(&shown)}
+                                        {curve_title(&shown).to_owned()}
                                     </button>
                                 }
                             }
@@ -92,15 +92,6 @@ pub(crate) fn Curves(
                 </div>
             </Show>
         </div>
-    }
-}
-
-/// What a curve shows, in words; metrics keep their names.
-fn curve_title(name: &str) -> String {
-    match name {
-        "loss" => "loss".to_owned(),
-        "epoch-loss" => "loss, mean of an epoch".to_owned(),
-        other => other.to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::{list, text};
-use crate::charts::{CurveChart, Plot};
+use crate::charts::{CurveChart, Plot, curve_title};
 use crate::components::theme_colours;
 use crate::state::{Point, Rows, loss_first};
 
@@ -51,7 +51,7 @@ pub(super) fn card(answer: &Value) -> Option<AnyView> {
     let buttons: Vec<AnyView> = names
         .into_iter()
         .map(|item| {
-            let (pressed, shown) = (item.clone(), item.clone());
+            let (pressed, shown) = (item.clone(), curve_title(&item).to_owned());
             view! {
                 <button type="button" aria-pressed=move || (name.get() == pressed).to_string() on:click=move |_| name.set(item.clone())>{shown}</button>
             }

@@ -1,5 +1,5 @@
-//! Stored runs side by side: metrics with the best marked, what differs, curves, paired tests. Everything is in the address,
-//! `/c/ID,ID`; the first run is what the others are held against.
+//! Stored runs side by side: metrics with the leading one marked, what differs, curves, paired tests. Everything is in the address,
+//! `/c/ID,ID`; the first run is the baseline, which the others are tested against.
 
 mod curves;
 mod picker;

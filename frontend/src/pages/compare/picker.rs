@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos_router::components::A;
+use recspeed_types::ExperimentSpec;
 use recspeed_types::api::RunRecord;
 use recspeed_types::limits::MAX_COMPARED_RUNS;
 
@@ -12,6 +14,13 @@ use crate::state::{Looker, comparable, use_lab};
 
 /// Runs offered.
 const OFFERED: u32 = 100;
+
+/// Where there is none.
+const NONE: &str = "No run has finished on this server yet. Turn a knob in the lab and press “Run on the server”, twice: then they can be \
+     compared here.";
+/// Where there is one.
+const ONE: &str = "This is the only run that has finished here. Change a setting in the lab and run that on the server, too: then the two \
+     can be compared.";
 
 /// To a visitor.
 const OWNERS: &str = "The run list belongs to the owner. A link to a comparison works without it.";
@@ -41,28 +50,63 @@ pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> im
     let again = move |()| if looker.get_untracked() == Looker::Owner { load() } else { lab.ask_again() };
     let body = move || {
         match runs.get() {
-        None => view! { <p class="note">"Loading the runs…"</p> }.into_any(),
-        // To ask again would change nothing.
-        Some(Err(text)) if text == OWNERS => view! { <p class="note">{text}</p> }.into_any(),
-        Some(Err(text)) => view! { <Refused text=text again=again test_id="picker-error"/> }.into_any(),
-        Some(Ok(runs)) if runs.is_empty() => view! {
-            <p class="note" data-testid="compare-none">"No run has finished on this server yet. Turn a knob in the lab and press “Run on the server”, twice: then they can be compared here."</p>
+            None => view! { <p class="note">"Loading the runs…"</p> }.into_any(),
+            // To ask again would change nothing.
+            Some(Err(text)) if text == OWNERS => with_the_lab(&text, "compare-owners"),
+            Some(Err(text)) => view! { <Refused text=text again=again test_id="picker-error"/> }.into_any(),
+            Some(Ok(runs)) if runs.is_empty() => with_the_lab(NONE, "compare-none"),
+            Some(Ok(runs)) => offered(runs, chosen, go),
         }
-        .into_any(),
-        Some(Ok(runs)) => offered(runs, chosen, go),
-    }
+    };
+    // Beside one run alone there is nothing to read: what to choose comes before it, for whoever can choose.
+    let alone = Memo::new(move |_| looker.get() == Looker::Owner && chosen.with(Vec::len) == 1);
+    let title = move || {
+        if chosen.with(Vec::is_empty) {
+            return "Choose two or more runs".to_owned();
+        }
+        if !alone.get() {
+            return "Add or remove runs".to_owned();
+        }
+        let ids = chosen.get();
+        let name = runs.with(|runs| {
+            let run = runs.as_ref()?.as_ref().ok()?.iter().find(|run| ids.iter().any(|id| id == run.id.as_str()))?;
+            Some(format!("“{}”", lab.title_of(&run.spec)))
+        });
+        format!("Choose what to compare {} with", name.unwrap_or_else(|| "this run".to_owned()))
     };
     view! {
-        <section class="card details" aria-labelledby="picker-title" data-testid="compare-picker">
-            <h2 id="picker-title">{move || if chosen.with(Vec::is_empty) { "Choose two or more runs" } else { "Add or remove runs" }}</h2>
+        <section
+            class="card details"
+            class:picker-first=move || alone.get()
+            aria-labelledby="picker-title"
+            data-testid="compare-picker"
+        >
+            <h2 id="picker-title">{title}</h2>
             {body}
         </section>
     }
 }
 
+/// What is missing here, and the way to the lab, where it is made.
+fn with_the_lab(text: &str, test_id: &'static str) -> AnyView {
+    view! {
+        <div class="picker-lab" data-testid=test_id>
+            <p class="note">{text.to_owned()}</p>
+            <p><A href="/" attr:class="button" attr:data-testid="open-the-lab">"Open the lab"</A></p>
+        </div>
+    }
+    .into_any()
+}
+
+/// Whether two experiments are asked for a metric in common: without one nothing tells which is better.
+fn share_a_metric(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
+    a.evaluation.metrics.iter().any(|name| b.evaluation.metrics.contains(name))
+}
+
 /// Runs on the same rows as the first one that is chosen, then the others. A row is the same element wherever choices put it, so
 /// that whoever ticks boxes by keyboard goes on from there.
 fn offered(runs: Vec<RunRecord>, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+    let only = (runs.len() == 1).then(|| with_the_lab(ONE, "compare-one"));
     let runs = StoredValue::new(runs);
     let first = Memo::new(move |_| {
         let id = chosen.with(|ids| ids.first().cloned())?;
@@ -78,7 +122,7 @@ fn offered(runs: Vec<RunRecord>, chosen: Memo<Vec<String>>, go: Callback<Vec<Str
     let list = move |runs: Memo<Vec<RunRecord>>| {
         view! {
             <ul class="picker">
-                <For each=move || runs.get() key=|run| run.id.clone() let:run>{row(&run, chosen, go)}</For>
+                <For each=move || runs.get() key=|run| run.id.clone() let:run>{row(&run, first, (chosen, go))}</For>
             </ul>
         }
     };
@@ -90,16 +134,26 @@ fn offered(runs: Vec<RunRecord>, chosen: Memo<Vec<String>>, go: Callback<Vec<Str
             <summary>"On other data, another split or another seed"</summary>
             {list(other)}
         </details>
+        {only}
     }
     .into_any()
 }
 
-fn row(run: &RunRecord, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+/// A run with its box; greyed where it has no metric in common with the `first` one.
+fn row(
+    run: &RunRecord,
+    first: Memo<Option<ExperimentSpec>>,
+    (chosen, go): (Memo<Vec<String>>, Callback<Vec<String>>),
+) -> AnyView {
     let id = run.id.to_string();
     let lab = use_lab();
     let title = Signal::derive({
         let spec = run.spec.clone();
         move || (lab.title_of(&spec), lab.dataset_title(&spec))
+    });
+    let apart = Memo::new({
+        let spec = run.spec.clone();
+        move |_| first.with(|first| first.as_ref().is_some_and(|first| !share_a_metric(first, &spec)))
     });
     let made = format!("seed {} · {}", run.spec.seed, when(run.created_ms));
     let checked = {
@@ -119,12 +173,34 @@ fn row(run: &RunRecord, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) ->
         go.run(ids);
     };
     view! {
-        <li><label>
+        <li class:picker-apart=move || apart.get()><label>
             <input type="checkbox" prop:checked=checked disabled=full on:change=change/>
             <span class="picker-name">{move || title.get().0}</span>
             <span class="picker-sub">{move || format!("{} · {made}", title.get().1)}</span>
-            <span class="picker-metrics">{headline(run)}</span>
+            <span class="picker-metrics">
+                {headline(run)}
+                {move || apart.get().then_some(" · no metric in common with the first")}
+            </span>
         </label></li>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_share_a_metric_where_both_are_asked_for_one_by_name_and_cut_off() {
+        let asked = |metrics: &[&str]| {
+            let mut spec = ExperimentSpec::default();
+            spec.evaluation.metrics = metrics.iter().map(|name| name.parse().unwrap()).collect();
+            spec
+        };
+        let lists = asked(&["ndcg@10", "hit@10"]);
+        assert!(share_a_metric(&lists, &asked(&["rmse", "hit@10"])));
+        for other in [asked(&["rmse", "mae"]), asked(&["ndcg@5"])] {
+            assert!(!share_a_metric(&lists, &other) && !share_a_metric(&other, &lists));
+        }
+    }
 }

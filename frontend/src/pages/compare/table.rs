@@ -1,4 +1,6 @@
-//! The numbers of every method: metrics with the best marked and the difference to the first method, times, what else differs.
+//! The numbers of every method: metrics with the leading one marked and the difference to the first method, times, what else differs.
+
+use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos_router::components::A;
@@ -19,11 +21,35 @@ struct Line {
     cells: Vec<Cell>,
 }
 
+impl Line {
+    fn is_lower_better(&self) -> bool {
+        self.kind.map(MetricKind::direction) == Some(Direction::Lower)
+    }
+
+    /// Whether a method is the best: it leads, and is better than every other one of the same rows and scale by more than chance.
+    fn is_best(&self, place: usize, tests: &Reply) -> bool {
+        let Reply::Answer(answer) = tests else { return false };
+        let worse = |(other, _): (usize, &Cell)| {
+            significance::is_better(answer, &self.name, self.is_lower_better(), (place, other))
+        };
+        let mut rivals = self.cells.iter().enumerate().filter(|(other, cell)| *other != place && cell.is_rival);
+        self.cells.get(place).is_some_and(|cell| cell.leads) && rivals.all(worse)
+    }
+
+    /// What is said of the leading method where it is not known to be the best.
+    fn extreme(&self) -> &'static str {
+        if self.is_lower_better() { "lowest" } else { "highest" }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Cell {
     mean: Option<f64>,
     sd: Option<f64>,
-    best: bool,
+    /// Whether it stands beside the others: of the same rows and on the same scale.
+    is_rival: bool,
+    /// Whether no rival has a better number.
+    leads: bool,
     /// What separates it from the first method.
     change: Option<Change>,
 }
@@ -71,7 +97,7 @@ fn chance(tests: &Reply, metric: &str, method: usize) -> Chance {
 }
 
 /// A metric of every method. Methods that were measured on other rows, or whose errors are on another scale, are
-/// neither best nor held against the first.
+/// neither leading nor told with a difference to the first.
 fn line(name: &str, methods: &[Value]) -> Line {
     let metric = name.parse::<MetricName>().ok();
     let (kind, is_error) = (metric.map(|name| name.kind), metric.is_some_and(MetricName::is_error));
@@ -88,11 +114,14 @@ fn line(name: &str, methods: &[Value]) -> Line {
     let better = |a: f64, b: f64| if direction == Direction::Lower { a < b } else { a > b };
     let best = cells.iter().enumerate().filter(|(place, _)| alike(*place)).filter_map(|(_, cell)| cell.mean);
     let best = best.reduce(|a, b| if better(b, a) { b } else { a });
-    let rivals = cells.iter().enumerate().filter(|(place, cell)| alike(*place) && cell.mean.is_some()).count();
+    for (place, cell) in cells.iter_mut().enumerate() {
+        cell.is_rival = alike(place) && cell.mean.is_some();
+    }
+    let rivals = cells.iter().filter(|cell| cell.is_rival).count();
     let first = cells.first().and_then(|cell| cell.mean);
-    for (place, cell) in cells.iter_mut().enumerate().filter(|(place, _)| alike(*place)) {
+    for (place, cell) in cells.iter_mut().enumerate().filter(|(_, cell)| cell.is_rival) {
         let Some(mean) = cell.mean else { continue };
-        cell.best = direction != Direction::Neither && rivals > 1 && Some(mean) == best;
+        cell.leads = direction != Direction::Neither && rivals > 1 && Some(mean) == best;
         if let Some(first) = first.filter(|_| place > 0) {
             let better = (direction != Direction::Neither && mean != first).then(|| better(mean, first));
             cell.change = Some(Change { by: mean - first, better, told: is_beyond_rounding(mean, first) });
@@ -101,17 +130,37 @@ fn line(name: &str, methods: &[Value]) -> Line {
     Line { name: name.to_owned(), kind, cells }
 }
 
-fn cell(cell: &Cell, place: usize, metric: &str, tests: RwSignal<Reply>) -> AnyView {
+fn cell(line: &Arc<Line>, place: usize, tests: RwSignal<Reply>) -> AnyView {
+    let cell = &line.cells[place];
     let Some(mean) = cell.mean else { return view! { <td class="number muted">"–"</td> }.into_any() };
     let sd = cell.sd.map(|sd| view! { <small>{format!(" ± {}", value(sd))}</small> });
-    let mark = cell.best.then(|| view! { <span class="best-mark">"best"</span> });
+    let best: Signal<bool> = if cell.leads {
+        let line = Arc::clone(line);
+        Memo::new(move |_| tests.with(|tests| line.is_best(place, tests))).into()
+    } else {
+        Signal::stored(false)
+    };
+    let is_best = move || best.get();
+    let extreme = line.extreme();
+    let mark = cell.leads.then(|| {
+        view! {
+            <span class=move || if is_best() { "best-mark" } else { "lead-mark" }>
+                {move || if is_best() { "best" } else { extreme }}
+            </span>
+        }
+    });
     let change = cell.change.map(|change| {
-        let metric = metric.to_owned();
+        let metric = line.name.clone();
         let class = move || change.class(tests.with(|tests| chance(tests, &metric, place)));
         view! { <span class=class>{difference(change.by)}</span> }
     });
-    view! { <td class="number" class:best=cell.best data-value=mean.to_string()>{mark}<span class="compared-value">{value(mean)}{sd}</span>{change}</td> }
-        .into_any()
+    view! {
+        <td class="number" class:best=is_best data-value=mean.to_string()>
+            <span class="compared-line">{mark}<span class="compared-value">{value(mean)}{sd}</span></span>
+            {change}
+        </td>
+    }
+    .into_any()
 }
 
 /// A cell of the column of one number for everybody, which was neither trained nor set.
@@ -129,24 +178,30 @@ pub(super) fn table(
     tests: RwSignal<Reply>,
 ) -> AnyView {
     let methods = list(&answer["methods"]);
-    let heads: Vec<AnyView> =
-        methods.iter().enumerate().map(|(place, method)| head(place, method, chosen, go)).collect();
+    let several = methods.len() > 1;
+    let heads: Vec<AnyView> = methods
+        .iter()
+        .enumerate()
+        .map(|(place, method)| {
+            let role = if several { Some(place == 0) } else { None };
+            head(place, method, role, (chosen, go))
+        })
+        .collect();
     let of_the_mean = answer["of_the_mean"].as_object().filter(|all| !all.is_empty());
     let metrics: Vec<AnyView> = list(&answer["metrics"])
         .iter()
         .map(|name| {
-            let line = line(&text(name), methods);
+            let line = Arc::new(line(&text(name), methods));
             let definition =
                 line.kind.map_or("A number that this version of the page does not know.", MetricKind::definition);
-            let of = |(place, one): (usize, &Cell)| cell(one, place, &line.name, tests);
-            let cells: Vec<AnyView> = line.cells.iter().enumerate().map(of).collect();
+            let cells: Vec<AnyView> = (0..line.cells.len()).map(|place| cell(&line, place, tests)).collect();
             let id = format!("compared-{}", line.name.replace('@', "-"));
             let mean = of_the_mean.and_then(|all| all.get(&line.name)?.as_f64()).map(value);
             let below = mean.as_ref().map(|mean| {
                 view! { <small class="of-mean">{["one number for everybody: ", mean].concat()}</small> }
             });
             let beside = of_the_mean.map(|_| of_everybody(mean));
-            view! { <tr data-testid=id><th scope="row"><Hint word=line.name text=definition/>{below}</th>{cells}{beside}</tr> }
+            view! { <tr data-testid=id><th scope="row"><Hint word=line.name.clone() text=definition/>{below}</th>{cells}{beside}</tr> }
                 .into_any()
         })
         .collect();
@@ -181,20 +236,31 @@ pub(super) fn table(
             {(methods.len() > 2).then(|| view! {
                 <p class="note compared-more">{format!("{} methods: swipe the table sideways to see all →", methods.len())}</p>
             })}
-            <div class="table-scroll" tabindex="0" role="region" aria-labelledby="compared-title">
+            <div class="table-scroll" tabindex="0" role="region" aria-label="Every number of each method">
                 <table class="table compared" data-testid="compared-table">
                     <thead><tr><td></td>{heads}{everybody}</tr></thead>
                     <tbody>{metrics}</tbody>
                     <tbody class="compared-rest">{rest}</tbody>
                 </table>
             </div>
+            {several.then(|| view! { <p class="note" data-testid="compared-marks">{MARKS}</p> })}
         </section>
     }
     .into_any()
 }
 
-/// The name of a method, with what can be done with its column.
-fn head(place: usize, method: &Value, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+/// What the marks mean.
+const MARKS: &str = "“best”: better than every other method here by more than chance. “highest” and “lowest” are only the largest \
+     and the smallest number. All are tested against the baseline: make the leading method the baseline to have it tested against each.";
+
+/// The name of a method, with what can be done with its column. `baseline`: whether it is what the others are tested against; `None` of a
+/// method alone.
+fn head(
+    place: usize,
+    method: &Value,
+    baseline: Option<bool>,
+    (chosen, go): (Memo<Vec<String>>, Callback<Vec<String>>),
+) -> AnyView {
     let name = text(&method["name"]);
     let runs: Vec<String> = list(&method["runs"]).iter().map(text).collect();
     let seeds: Vec<String> = list(&method["seeds"]).iter().map(ToString::to_string).collect();
@@ -216,10 +282,10 @@ fn head(place: usize, method: &Value, chosen: Memo<Vec<String>>, go: Callback<Ve
                 <A href=link>{name}</A>
                 <button type="button" class="button quiet square" aria-label=removes.clone() title=removes on:click=remove><Icon picture=Picture::Cross/></button>
             </span>
-            <span class="compared-sub">{seeds}{if place == 0 {
-                view! { <span>"held against"</span> }.into_any()
-            } else {
-                view! { <button type="button" class="button link" on:click=to_front>"hold against this"</button> }.into_any()
+            <span class="compared-sub">{seeds}{match baseline {
+                None => ().into_any(),
+                Some(true) => view! { <span>"baseline"</span> }.into_any(),
+                Some(false) => view! { <button type="button" class="button link" on:click=to_front>"Make this the baseline"</button> }.into_any(),
             }}</span>
         </th>
     }
@@ -238,18 +304,57 @@ mod tests {
     }
 
     #[test]
-    fn the_best_is_the_smallest_error_and_differences_are_to_the_first() {
+    fn the_smallest_error_leads_and_differences_are_to_the_first() {
         let line = line("rmse", &methods(true));
-        assert_eq!(line.cells.iter().map(|cell| cell.best).collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!(line.extreme(), "lowest");
+        assert_eq!(line.cells.iter().map(|cell| cell.leads).collect::<Vec<_>>(), [false, false, true]);
         assert_eq!(line.cells[0].change, None);
         assert_eq!(line.cells[1].change.map(|change| change.better), Some(Some(true)));
+    }
+
+    /// What tests of methods against the first say: place, difference, p.
+    fn tested(tests: &[(u64, f64, f64)]) -> Reply {
+        let tests: Vec<Value> = tests
+            .iter()
+            .map(|(left, difference, p)| {
+                json!({ "metric": "user-rmse", "left": left, "right": 0, "difference": difference, "p_randomization_holm": p })
+            })
+            .collect();
+        Reply::Answer(json!({ "procedure": { "level": 0.95 }, "tests": tests }))
+    }
+
+    #[test]
+    fn best_is_earned_against_every_rival_by_more_than_chance() {
+        let best = |line: &Line, tests: &Reply| {
+            (0..line.cells.len()).filter(|place| line.is_best(*place, tests)).collect::<Vec<_>>()
+        };
+        let mut leading_first = methods(true);
+        leading_first.reverse();
+        let all = line("rmse", &leading_first);
+        assert_eq!(best(&all, &tested(&[(1, 0.5, 0.01), (2, 0.7, 0.01)])), [0]);
+        assert_eq!(best(&all, &tested(&[(1, 0.5, 0.01), (2, 0.7, 0.2)])), [0; 0], "one of them may be chance");
+        assert_eq!(best(&all, &tested(&[(1, 0.5, 0.01)])), [0; 0], "one of them is not tested");
+        assert_eq!(
+            best(&all, &tested(&[(1, -0.5, 0.01), (2, 0.7, 0.01)])),
+            [0; 0],
+            "of most users the error is larger"
+        );
+        // Of three, one that leads and is no baseline is tested against the baseline alone.
+        let last = line("rmse", &methods(true));
+        assert_eq!(best(&last, &tested(&[(1, -0.2, 0.01), (2, -0.7, 0.01)])), [0; 0]);
+        // Of other rows nobody is a rival, and of two the baseline is the only one.
+        let two = line("rmse", &methods(false));
+        assert_eq!(best(&two, &tested(&[(1, -0.2, 0.01)])), [1]);
+        for reply in [Reply::Asking, Reply::Failed(String::new())] {
+            assert_eq!(best(&two, &reply), [0; 0]);
+        }
     }
 
     #[test]
     fn a_difference_is_coloured_only_where_it_is_more_than_chance_or_untested_and_more_than_rounding() {
         let answer = json!({ "procedure": { "level": 0.95 }, "tests": [
-            { "metric": "rmse", "left": 1, "right": 0, "p_randomization_holm": 0.001 },
-            { "metric": "rmse", "left": 2, "right": 0, "p_randomization_holm": 0.4 },
+            { "metric": "user-rmse", "left": 1, "right": 0, "p_randomization_holm": 0.001 },
+            { "metric": "user-rmse", "left": 2, "right": 0, "p_randomization_holm": 0.4 },
         ] });
         let tests = Reply::Answer(answer);
         let change = |by: f64| Change { by, better: Some(by < 0.0), told: is_beyond_rounding(1.0 + by, 1.0) };
@@ -262,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_on_another_scale_is_neither_best_nor_held_against_the_first() {
+    fn an_error_on_another_scale_neither_leads_nor_differs_from_the_first() {
         let mut methods = methods(true);
         methods[2]["same_scale"] = json!(false);
         for method in &mut methods {
@@ -270,19 +375,19 @@ mod tests {
         }
         methods[2]["metrics"]["auc"] = json!({ "mean": 0.75 });
         let of_errors = line("rmse", &methods);
-        assert_eq!(of_errors.cells.iter().map(|cell| cell.best).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(of_errors.cells.iter().map(|cell| cell.leads).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!((of_errors.cells[2].mean, of_errors.cells[2].change), (Some(0.5), None), "it stands there alone");
         let two = line("rmse", &[methods[0].clone(), methods[2].clone()]);
-        assert!(two.cells.iter().all(|cell| !cell.best && cell.change.is_none()), "{two:?}");
+        assert!(two.cells.iter().all(|cell| !cell.leads && cell.change.is_none()), "{two:?}");
         let of_order = line("auc", &methods);
-        assert!(of_order.cells[2].best && of_order.cells[2].change.is_some(), "an order has no scale");
+        assert!(of_order.cells[2].leads && of_order.cells[2].change.is_some(), "an order has no scale");
     }
 
     #[test]
     fn what_was_measured_on_other_rows_is_no_rival() {
         let line = line("rmse", &methods(false));
-        assert_eq!(line.cells.iter().map(|cell| cell.best).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(line.cells.iter().map(|cell| cell.leads).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!(line.cells[2].change, None);
-        assert!(super::line("coverage@10", &methods(true)).cells.iter().all(|cell| !cell.best), "it only describes");
+        assert!(super::line("coverage@10", &methods(true)).cells.iter().all(|cell| !cell.leads), "it only describes");
     }
 }

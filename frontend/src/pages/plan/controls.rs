@@ -51,7 +51,7 @@ pub(super) fn Controls() -> impl IntoView {
                 <Dial name="replicas" word="Data-parallel ranks" stops=DOUBLED.split_at(10).0 help="Copies of the whole pipeline, each with its own batch."/>
                 <Pick name="zero" word="ZeRO" names=ZEROS
                     help="What the data-parallel ranks divide among them: 1 the optimizer state, 2 the gradients too, 3 the parameters too. 2 and 3 exchange their parts for every micro-batch."/>
-                {move || (!shared.get()).then(|| view! { <p class="help">"One replica has nothing to divide."</p> })}
+                {move || (!shared.get()).then(|| view! { <p class="help">"ZeRO needs 2 data-parallel ranks or more: with one there is nothing to divide."</p> })}
                 <Pick name="optimizer" word="Optimizer" names=OPTIMIZERS help="Adam keeps two numbers for each parameter, SGD none."/>
                 <Pick name="offload" word="Its state" names=OFFLOADS
                     help="Where those numbers lie: with the rank, or in the memory of the machine that has the rank’s GPU."/>
@@ -87,7 +87,7 @@ pub(super) fn Controls() -> impl IntoView {
                 <measured::RunField/>
             </Fold>
             <button type="button" class="button quiet" data-testid="plan-reset" on:click=move |_| studio.setup.set(Setup::default())>
-                "Back to the first picture"
+                "Reset"
             </button>
         </section>
     }

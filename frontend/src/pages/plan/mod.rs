@@ -150,7 +150,7 @@ pub(crate) fn PlanPage() -> impl IntoView {
         <div class="plan-page">
             <div class="statement">
                 <h1>"Strategy studio"</h1>
-                <p class="lead">"What training on several ranks will do, before anything runs: drag stages, change a knob, and see schedule, bubble and memory change."</p>
+                <p class="lead">"What training on several ranks will do, before anything runs: drag stages, change a knob, and see schedule, idle time and memory change."</p>
             </div>
             <div class="plan-grid">
                 <controls::Controls/>
@@ -243,20 +243,30 @@ fn TakeAway() -> impl IntoView {
         });
         save("recspeed-plan.trace.json", "application/json", &text);
     };
-    let link = Memo::new(move |_| studio.planned.with(|planned| command(&planned.setup, &planned.outlook)));
+    let link =
+        Memo::new(move |_| studio.planned.with(|planned| command(&planned.setup, &planned.outlook.partition.counts())));
     view! {
         <div class="plan-take">
             <button type="button" class="button" data-testid="plan-trace" on:click=trace>
                 <Icon picture=Picture::Download/>
                 <span>"Trace for Perfetto"</span>
             </button>
-            {move || view! {
-                <CopyField
-                    label="The same schedule in the terminal"
-                    help="The terminal takes all stages to be alike and messages to take no time."
-                    link=link.get()
-                    test_id="copy-plan-command"
-                />
+            {move || match link.get() {
+                Ok(link) => view! {
+                    <CopyField
+                        label="The same plan in the terminal"
+                        help="The experiment is in the link, with these stages: the same schedule, times and bytes. Tables over data that the page has not read come on top there."
+                        link=link
+                        test_id="copy-plan-command"
+                    />
+                }
+                .into_any(),
+                Err(why) => view! {
+                    <p class="note" data-testid="plan-no-command">
+                        {format!("There is no command for this plan: {}.", why.trim_end_matches('.'))}
+                    </p>
+                }
+                .into_any(),
             }}
         </div>
     }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::Studio;
 use crate::charts::{bytes, count, share};
+use crate::studio::bubble;
 
 /// The table of ranks.
 #[component]
@@ -16,7 +17,7 @@ pub(super) fn Ranks() -> impl IntoView {
         "busy",
         "parameter bytes",
         "gradients",
-        "optimizer",
+        "optimizer state",
         "activations",
         "update",
         "peak",
@@ -61,6 +62,9 @@ pub(super) fn Ranks() -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
+            <p class="note" data-testid="plan-bubble">
+                {move || studio.planned.with(|planned| bubble(&planned.strategy, &planned.outlook))}
+            </p>
             <p class="note">"Times are counted operations at the speed of a rank, 2 µs for each call of a layer, and the link's nominal speed: a plan, not a measurement. The exchange with the replicas is counted whole, after the last backward pass."</p>
         </details>
     }

@@ -75,7 +75,7 @@ fn blocks(stages: Memo<Vec<(usize, f64)>>) -> impl IntoView {
                 view! {
                     <div class="stage-block" style:flex-grow=count.to_string() title=words>
                         <div class="stage-fill" style:height=format!("{:.1}%", us / slowest * 100.0)></div>
-                        {labelled.then(|| view! { <span class="stage-count">{count}</span> })}
+                        {labelled.then(|| view! { <span class="stage-count">{count}<span class="stage-unit">{if count == 1 { " layer" } else { " layers" }}</span></span> })}
                         {labelled.then(|| view! { <span class="stage-time">{time(us)}</span> })}
                     </div>
                 }

@@ -148,6 +148,7 @@ pub(super) fn Timeline() -> impl IntoView {
             </div>
             <Legend/>
             <div class="timeline">
+                <MemoryLegend frame=frame/>
                 <Names frame=frame/>
                 <div class="timeline-scroll" node_ref=scroll>
                     <div
@@ -262,8 +263,16 @@ fn Legend() -> impl IntoView {
             })}
             {move || several.get().then(|| view! { <li><i class="key key-odd"></i>"every second stage of a rank"</li> })}
         </ul>
-        <ul class="legend">
-            <li>"Memory:"</li>
+    }
+}
+
+/// What the colours of memory mean, beside that title; where it does not fit there, below the picture.
+#[component]
+fn MemoryLegend(frame: Memo<Frame>) -> impl IntoView {
+    let top = move || format!("{}px", frame.with(|frame| frame.groups()[3]));
+    view! {
+        <ul class="legend legend-memory" style:top=top data-testid="plan-memory-legend">
+            <li class="legend-word">"Memory:"</li>
             {Band::ALL.map(|band| view! { <li><i class=format!("key key-{}", band.as_str())></i>{band.title()}</li> }).collect_view()}
         </ul>
     }

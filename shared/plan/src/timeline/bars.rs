@@ -34,7 +34,7 @@ impl Part {
             Self::Backward => "backward",
             Self::Weight => "gradients of parameters",
             Self::Reduce => "exchange with replicas",
-            Self::Step => "optimizer",
+            Self::Step => "update",
         }
     }
 

@@ -37,7 +37,7 @@ pub struct PlanArgs {
     /// How fast each rank computes, in GFLOP/s: times are counted with it, not measured
     #[arg(long, default_value_t = recspeed_plan::pace::GFLOPS, requires = "file", value_parser = gflops)]
     gflops: f64,
-    /// How fast numbers travel between every two ranks, in GB/s
+    /// How fast numbers travel between every two ranks, in GB/s; inf where messages take no time but their latency
     #[arg(long, default_value_t = 10.0, requires = "file", value_parser = gigabytes)]
     bandwidth: f64,
     /// What each message takes beside that, in microseconds
@@ -96,8 +96,10 @@ fn gflops(text: &str) -> Result<f64, String> {
 
 /// Speeds that a link may have.
 fn gigabytes(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok().filter(|number| (1e-6..=1e6).contains(number));
-    number.ok_or_else(|| format!("`{text}` is no speed of a link: give a number of GB/s from 0.000001 to 1000000"))
+    let number = text.parse::<f64>().ok().filter(|number| (1e-6..=1e6).contains(number) || *number == f64::INFINITY);
+    number.ok_or_else(|| {
+        format!("`{text}` is no speed of a link: give a number of GB/s from 0.000001 to 1000000, or inf")
+    })
 }
 
 /// Latencies that a link may have.
