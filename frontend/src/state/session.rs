@@ -1,4 +1,5 @@
-//! The runs of the lab page: the one that is shown, and the curve of the one before it.
+//! The runs of the lab page: the one that is shown, the curve of the one before it, and what else this tab has on the
+//! server.
 
 use leptos::prelude::*;
 use recspeed_types::api::{Failure, RunRecord, RunStatus};
@@ -116,6 +117,11 @@ pub(crate) fn dataset_title(spec: &ExperimentSpec) -> String {
     }
 }
 
+/// Whether a run says something beside the next one: its numbers, or its curve.
+fn stays_in_sight(before: &ExperimentSpec, next: &ExperimentSpec) -> bool {
+    super::lab::comparable(before, next) || super::lab::same_loss(before, next)
+}
+
 /// The runs of the lab page.
 #[derive(Clone, Copy)]
 pub(crate) struct Session {
@@ -123,28 +129,65 @@ pub(crate) struct Session {
     pub current: RwSignal<Option<RunState>>,
     /// The run before it, whose curve stays as a ghost.
     pub ghost: RwSignal<Option<RunState>>,
+    /// Runs that this tab has put into the server's queue and does not show, in that order. One that has ended stays here
+    /// until the next begins.
+    pub others: RwSignal<Vec<RunState>>,
+}
+
+/// Whether a run is still to end.
+fn is_at_work(run: &RunState) -> bool {
+    untrack(|| !run.status().is_over())
 }
 
 impl Session {
     /// Nothing to show yet.
     pub(crate) fn new() -> Self {
-        Self { current: RwSignal::new(None), ghost: RwSignal::new(None) }
+        Self { current: RwSignal::new(None), ghost: RwSignal::new(None), others: RwSignal::new(Vec::new()) }
     }
 
     /// A run that it still holds.
     pub(crate) fn held(self, origin: Origin, id: &RunId) -> Option<RunState> {
         let held = [self.current.get_untracked(), self.ghost.get_untracked()];
-        held.into_iter().flatten().find(|run| run.origin == origin && run.id() == *id)
+        let all = held.into_iter().flatten().chain(self.others.get_untracked());
+        all.into_iter().find(|run| run.origin == origin && run.id() == *id)
     }
 
-    /// Shows a run that begins; the one before it becomes the ghost when it has something to draw or to compare.
+    /// Shows a run that begins.
     pub(crate) fn begin(self, run: RunState) {
-        let before = self.current.get_untracked();
-        if let Some(before) = before
-            && before.view.with_untracked(|view| !view.curves.is_empty())
-        {
-            self.ghost.set(Some(before));
+        self.others.update(|others| others.retain(is_at_work));
+        self.show(run);
+    }
+
+    /// Takes a run that the server has put into its queue: it is shown, unless another one is at work, beside which it
+    /// waits then. Whether it is shown.
+    pub(crate) fn queue(self, run: RunState) -> bool {
+        let behind = self.current.with_untracked(|current| current.as_ref().is_some_and(is_at_work));
+        if behind {
+            self.others.update(|others| {
+                others.retain(is_at_work);
+                others.push(run);
+            });
+        } else {
+            self.begin(run);
         }
+        !behind
+    }
+
+    /// Shows a run. The one before it becomes the ghost where it is one; on the server it goes on, and is not lost from
+    /// sight.
+    pub(crate) fn show(self, run: RunState) {
+        let before = self.current.get_untracked().filter(|before| *before != run);
+        self.others.update(|others| {
+            others.retain(|other| *other != run);
+            others.extend(before.clone().filter(|before| before.origin == Origin::Server && is_at_work(before)));
+        });
+        let is_ghost = |old: &RunState| {
+            let spec = |of: &RunState| of.record.with_untracked(|record| record.spec.clone());
+            let has_curves = old.view.with_untracked(|view| !view.curves.is_empty());
+            *old != run && has_curves && !is_at_work(old) && stays_in_sight(&spec(old), &spec(&run))
+        };
+        let ghost = [before, self.ghost.get_untracked()].into_iter().flatten().find(is_ghost);
+        self.ghost.set(ghost);
         self.current.set(Some(run));
     }
 
@@ -177,5 +220,29 @@ impl Session {
         if untouched {
             self.current.set(Some(run));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::spec::{RecommenderSpec, SplitKind, SplitSpec};
+
+    use super::*;
+
+    #[test]
+    fn a_ghost_is_a_run_of_the_same_data_and_split_and_a_curve_one_of_the_same_loss_as_well() {
+        let plain = ExperimentSpec::default();
+        let mut longer = plain.clone();
+        longer.training.epochs = Some(9);
+        let mut data = plain.clone();
+        data.dataset.sample = Some(500);
+        let split = ExperimentSpec { split: SplitSpec::of(SplitKind::LeaveLastOut), ..plain.clone() };
+        let method = ExperimentSpec { recommender: RecommenderSpec::new("item-mean"), ..plain.clone() };
+        let told = |next: &ExperimentSpec| (stays_in_sight(&plain, next), crate::state::same_loss(&plain, next));
+        assert_eq!(told(&longer), (true, true));
+        assert_eq!(told(&method), (true, false), "its numbers can be compared, and it has no loss");
+        assert_eq!([&data, &split].map(told), [(false, false); 2]);
+        // Another seed learns from other rows, and its curve is still one of the same loss.
+        assert_eq!(told(&ExperimentSpec { seed: 7, ..plain.clone() }), (true, true));
     }
 }
