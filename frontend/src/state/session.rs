@@ -1,8 +1,11 @@
 //! The runs of the lab page: the one that is shown, and the curve of the one before it.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use recspeed_types::api::{Failure, RunRecord, RunStatus};
 use recspeed_types::{ExperimentSpec, FailureCode, RunId};
+use serde_json::Value;
 
 use super::{Ending, RunView};
 
@@ -26,6 +29,8 @@ pub(crate) struct RunState {
     pub record: ArcRwSignal<RunRecord>,
     /// What its events tell.
     pub view: ArcRwSignal<RunView>,
+    /// What its model answered when it was recorded: `RecordedAnswers`, read by name.
+    pub recorded: Option<Arc<Value>>,
 }
 
 impl PartialEq for RunState {
@@ -37,7 +42,12 @@ impl PartialEq for RunState {
 impl RunState {
     /// A run with its events so far.
     pub(crate) fn new(origin: Origin, record: RunRecord, view: RunView) -> Self {
-        Self { origin, record: ArcRwSignal::new(record), view: ArcRwSignal::new(view) }
+        Self { origin, record: ArcRwSignal::new(record), view: ArcRwSignal::new(view), recorded: None }
+    }
+
+    /// The same with what its model answered when it was recorded.
+    pub(crate) fn with_answers(self, recorded: Option<Value>) -> Self {
+        Self { recorded: recorded.map(Arc::new), ..self }
     }
 
     /// A run that begins in this tab.

@@ -41,7 +41,7 @@ pub(crate) fn Stage() -> impl IntoView {
                 </div>
             </header>
             {move || lab.run_error.get().map(|text| view! { <NotBegun text=text/> })}
-            <ResultPanel run=run ghost=ghost/>
+            <ResultPanel run=run ghost=ghost asks=true/>
         </section>
         <ResultDetails run=run ghost=ghost/>
     }
