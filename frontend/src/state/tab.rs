@@ -95,7 +95,7 @@ pub(super) fn ask_before_leaving() {
 /// Stops a run in this tab at once.
 pub(super) fn cancel(run: &RunState) {
     RUNNER.set(None);
-    fail(run, FailureCode::Cancelled, "You cancelled it.", "");
+    fail(run, FailureCode::Cancelled, "You stopped it.", "");
 }
 
 pub(super) const CANNOT_LOAD: &str =
