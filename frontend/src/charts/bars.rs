@@ -25,12 +25,13 @@ pub(crate) struct Extent {
     pub before: Option<f64>,
 }
 
-/// The metrics that share a scale from 0: those of ranked lists. Errors in stars, popularity and bits have other units.
+/// The metrics that share a scale from 0: those of how right ranked lists are. Errors in stars, popularity and bits have other units, and
+/// the share of the catalogue that is shown is many times as large: on its scale nothing could be told of the others.
 pub(crate) fn bars(metrics: &[(String, f64)], before: &[(String, f64)]) -> Vec<Bar> {
     let on_scale = |name: &str| {
         name.parse::<MetricName>().is_ok_and(|m| {
-            use recspeed_types::MetricKind::{MeanPopularity, Novelty, PopularityLift};
-            m.kind.at_k() && !matches!(m.kind, MeanPopularity | Novelty | PopularityLift)
+            use recspeed_types::MetricKind::{Hit, Map, Mrr, Ndcg, Precision, Recall};
+            matches!(m.kind, Precision | Recall | Hit | Ndcg | Map | Mrr)
         })
     };
     metrics
@@ -99,10 +100,11 @@ mod tests {
 
     #[test]
     fn only_metrics_of_lists_share_the_scale() {
-        let metrics = [("rmse", 0.9), ("ndcg@10", 0.13), ("mean-popularity@10", 371.0), ("coverage@10", 0.05)]
-            .map(|(n, v)| (n.to_owned(), v));
+        let metrics =
+            [("rmse", 0.9), ("ndcg@10", 0.13), ("mean-popularity@10", 371.0), ("coverage@10", 0.65), ("hit@5", 0.1)]
+                .map(|(n, v)| (n.to_owned(), v));
         let names: Vec<String> = bars(&metrics, &[]).into_iter().map(|bar| bar.name).collect();
-        assert_eq!(names, ["ndcg@10", "coverage@10"]);
+        assert_eq!(names, ["ndcg@10", "hit@5"]);
     }
 
     #[test]

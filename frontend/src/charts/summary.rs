@@ -3,7 +3,7 @@
 use recspeed_types::capital;
 
 use super::number::{counted, place, value};
-use super::series::{Line, Plot, XAxis};
+use super::series::{Line, Plot, XAxis, curve_title};
 use crate::state::Rows;
 
 /// The chart in one or two sentences.
@@ -25,11 +25,11 @@ pub(crate) fn in_words(plot: &Plot) -> String {
 fn of_line(plot: &Plot, line: &Line) -> Option<String> {
     let points = plot.points(line);
     let (first, last) = (points.first()?, points.last()?);
-    let rows = line.on.title();
+    let (rows, name) = (line.on.title(), curve_title(&plot.name));
     let subject = match &line.run {
-        Some((_, run)) if line.on == Rows::Train => format!("{run}: {}", plot.name),
-        Some((_, run)) => format!("{run}: {rows} {}", plot.name),
-        None => capital(&format!("{rows} {}", plot.name)),
+        Some((_, run)) if line.on == Rows::Train => format!("{run}: {name}"),
+        Some((_, run)) => format!("{run}: {rows} {name}"),
+        None => capital(&format!("{rows} {name}")),
     };
     if points.len() == 1 {
         return Some(format!("{subject}: {}.", value(last.1)));
@@ -37,7 +37,8 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
     let by_value = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
     let (lowest, highest) = (points.iter().min_by(by_value)?, points.iter().max_by(by_value)?);
     let (from, to) = (value(first.1), value(last.1));
-    let one_way = goes_one_way(&points);
+    let means = means(&points);
+    let one_way = goes_one_way(&means);
     let way = match last.1 - first.1 {
         // What is not told apart in the digits shown has not moved for the reader.
         _ if value(lowest.1) == value(highest.1) => format!("stayed at {to}"),
@@ -46,9 +47,12 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
         _ => format!("rose from {from} to {to}"),
     };
     let length = match plot.x {
-        XAxis::Epochs => counted(last.0.ceil() as u64, "epoch"),
-        XAxis::Steps => counted(last.0 as u64, "step"),
+        XAxis::Epochs if last.0.fract() > 0.0 => format!("by epoch {}", place(last.0)),
+        XAxis::Epochs => format!("in {}", counted(last.0 as u64, "epoch")),
+        XAxis::Steps => format!("in {}", counted(last.0 as u64, "step")),
     };
+    let level = if one_way { level_since(&means) } else { None };
+    let level = level.map(|at| format!(", level since about {} {}", plot.x.title(), place(at))).unwrap_or_default();
     let shown = [
         ("lowest", lowest, (plot.name == "loss" || !one_way) && lowest.1 < last.1),
         ("highest", highest, !one_way && highest.1 > last.1),
@@ -57,7 +61,37 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
         .into_iter()
         .filter(|end| end.2)
         .map(|(which, at, _)| format!("; the {which} was {} at {} {}", value(at.1), plot.x.title(), place(at.0)));
-    Some(format!("{subject} {way} in {length}{}.", ends.collect::<String>()))
+    Some(format!("{subject} {way} {length}{level}{}.", ends.collect::<String>()))
+}
+
+/// Stretches of a curve whose means tell its way apart from the noise of steps.
+const STRETCHES: usize = 10;
+
+/// The means of as many stretches, each where it begins, or the points themselves where they are few: the losses of single steps swing
+/// by more than a curve falls in a whole epoch.
+fn means(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    if points.len() < 2 * STRETCHES {
+        return points.to_vec();
+    }
+    (0..STRETCHES)
+        .map(|stretch| {
+            let from = stretch * points.len() / STRETCHES;
+            let part = &points[from..(stretch + 1) * points.len() / STRETCHES];
+            (part[0].0, part.iter().map(|point| point.1).sum::<f64>() / part.len() as f64)
+        })
+        .collect()
+}
+
+/// Where a curve of stretches that goes one way has come to within a twentieth of its whole way and stays there, where more than half of
+/// it is still to come: what is learnt after that is little.
+fn level_since(means: &[(f64, f64)]) -> Option<f64> {
+    let (first, last) = (means.first()?, means.last()?);
+    if means.len() != STRETCHES {
+        return None;
+    }
+    let near = 0.05 * (last.1 - first.1).abs();
+    let moving = means.iter().rposition(|mean| (mean.1 - last.1).abs() > near)?;
+    (moving + 1 < STRETCHES / 2).then(|| means[moving + 1].0)
 }
 
 /// Whether nothing on the way from the first point to the last goes back by more than a tenth of the way, or of what is
@@ -112,6 +146,29 @@ mod tests {
         assert_eq!(told(&[1.0, 0.8, 0.81, 0.6]), "Training loss fell from 1.000 to 0.6000 in 3 epochs.");
         assert!(told(&[1.0, 3.0, 1e9]).starts_with("Training loss rose from 1.000 to 1,000,000,000 in 2 epochs;"));
         assert_eq!(told(&[0.5, 0.5, 0.5]), "Training loss stayed at 0.5000 in 2 epochs.");
+    }
+
+    #[test]
+    fn the_noise_of_steps_hides_neither_that_a_curve_fell_nor_where_it_was_level() {
+        // Down to .1 within a fifth of the way, then noise as large as what is left.
+        let noisy = |step: i32| 0.02 * f64::from(step * 7 % 11 - 5) / 5.0;
+        let falling = |step: i32| if step < 40 { 0.8 - 0.7 * f64::from(step) / 40.0 } else { 0.1 };
+        let told =
+            |ys: &dyn Fn(i32) -> f64| in_words(&plot(vec![(false, (0..200).map(|step| Some(ys(step))).collect())]));
+        let fell = told(&|step| falling(step) + noisy(step));
+        assert!(fell.starts_with("Training loss fell from 0.7800 to 0.1"), "{fell}");
+        assert!(fell.contains(" in 199 epochs, level since about epoch 40; the lowest was "), "{fell}");
+        let to_the_end = told(&|step| 0.8 - 0.7 * f64::from(step) / 200.0 + noisy(step));
+        assert!(to_the_end.starts_with("Training loss fell from ") && !to_the_end.contains("level"), "{to_the_end}");
+        let back = told(&|step| if step < 100 { 1.0 - f64::from(step) / 200.0 } else { f64::from(step) / 200.0 });
+        assert!(back.starts_with("Training loss went up and down, "), "{back}");
+    }
+
+    #[test]
+    fn an_epoch_that_is_not_over_is_not_counted_as_a_whole_one() {
+        let mut cut = plot(vec![(false, vec![Some(0.9), Some(0.4)])]);
+        cut.xs = vec![0.0, 19.25];
+        assert_eq!(in_words(&cut), "Training loss fell from 0.9000 to 0.4000 by epoch 19.25.");
     }
 
     #[test]

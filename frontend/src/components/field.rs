@@ -29,6 +29,7 @@ pub(crate) fn Control(
             if decides(&typed.path) { draft.choose(&typed.path, &text) } else { draft.type_field(&typed, &text) }
         });
     };
+    let free = field.with_value(|f| matches!(f.kind, FieldKind::Text));
     match field.with_value(|f| f.kind.clone()) {
         FieldKind::Choice { options, .. } => EitherOf3::A(view! {
             <Select id=id test_id=test_id options=options chosen=text wrong=wrong choose=Callback::new(type_text)/>
@@ -60,6 +61,13 @@ pub(crate) fn Control(
                 aria-describedby=describedby
                 aria-invalid=move || wrong.get().to_string()
                 prop:value=move || text.get()
+                // A name is taken as it is typed: what was wrong before it is not said until the field is left, and whoever goes on with
+                // a click finds the button where it was. A number is taken when it is whole.
+                on:input=move |event| {
+                    if free {
+                        type_text(event_target_value(&event));
+                    }
+                }
                 on:change=move |event| type_text(event_target_value(&event))
             />
         }),

@@ -189,6 +189,12 @@ impl Lab {
         self.session.current.get().is_some_and(|run| !run.status().is_over())
     }
 
+    /// Whether nothing else can begin: a tab runs one experiment at a time, and the one that the server has in hand is not asked for twice.
+    pub(crate) fn is_taken(self) -> bool {
+        let in_tab = self.session.current.get().is_some_and(|run| run.origin == Origin::Tab);
+        self.is_busy() && (in_tab || !self.is_stale())
+    }
+
     /// The name of an experiment's data set for people; a file of the reader's own by the name that it came with.
     pub(crate) fn dataset_title(self, spec: &ExperimentSpec) -> String {
         self.file_name(spec).unwrap_or_else(|| super::session::dataset_title(spec))
@@ -257,7 +263,7 @@ impl Lab {
 
     /// Runs the draft in this tab.
     pub(crate) fn run_in_tab(self) {
-        if self.is_busy_untracked()
+        if self.is_taken_untracked()
             || !self.draft.with_untracked(SpecDraft::is_runnable)
             || untrack(|| self.not_in_tab().is_some() || self.forecast().tab)
         {
@@ -275,7 +281,7 @@ impl Lab {
 
     /// Puts the draft into the server's queue.
     pub(crate) fn run_on_server(self) {
-        if self.is_busy_untracked()
+        if self.is_taken_untracked()
             || !self.draft.with_untracked(SpecDraft::is_runnable)
             || untrack(|| self.forecast().server)
         {
@@ -311,8 +317,8 @@ impl Lab {
         }
     }
 
-    fn is_busy_untracked(self) -> bool {
-        untrack(|| self.is_busy())
+    fn is_taken_untracked(self) -> bool {
+        untrack(|| self.is_taken())
     }
 }
 

@@ -106,6 +106,17 @@ impl RunState {
     }
 }
 
+/// Whether two experiments learn by the same loss from the same rows, so that their curves can be held against each other.
+fn is_of_one_kind(one: &ExperimentSpec, other: &ExperimentSpec) -> bool {
+    let loss = |spec: &ExperimentSpec| {
+        let usual = || recspeed_types::catalogue::find(&spec.recommender.kind)?.losses.first().copied();
+        spec.training.loss.or_else(usual)
+    };
+    // What a method without a choice of losses counts down is its own.
+    let one_loss = loss(one) == loss(other) && (loss(one).is_some() || one.recommender.kind == other.recommender.kind);
+    one_loss && one.dataset == other.dataset && one.split == other.split
+}
+
 /// The name of an experiment for people: its own, or its recommender on the data set of this name.
 pub(super) fn title_on(spec: &ExperimentSpec, dataset: &str) -> String {
     if !spec.name.is_empty() {
@@ -147,14 +158,15 @@ impl Session {
         held.into_iter().flatten().find(|run| run.origin == origin && run.id() == *id)
     }
 
-    /// Shows a run that begins; the one before it becomes the ghost when it has something to draw or to compare.
+    /// Shows a run that begins; the one before it becomes the ghost when it has something to draw or to compare. Curves of other rows or
+    /// of another loss are held against nothing.
     pub(crate) fn begin(self, run: RunState) {
-        let before = self.current.get_untracked();
-        if let Some(before) = before
-            && before.view.with_untracked(|view| !view.curves.is_empty())
-        {
-            self.ghost.set(Some(before));
-        }
+        let before = self.current.get_untracked().into_iter().chain(self.ghost.get_untracked()).find(|before| {
+            let alike = |spec: &ExperimentSpec| run.record.with_untracked(|record| is_of_one_kind(spec, &record.spec));
+            before.view.with_untracked(|view| !view.curves.is_empty())
+                && before.record.with_untracked(|record| alike(&record.spec))
+        });
+        self.ghost.set(before);
         self.current.set(Some(run));
     }
 
@@ -187,5 +199,31 @@ impl Session {
         if untouched {
             self.current.set(Some(run));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recspeed_types::spec::{Loss, RecommenderSpec};
+
+    fn of(kind: &str) -> ExperimentSpec {
+        ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() }
+    }
+
+    #[test]
+    fn curves_are_held_against_each_other_where_rows_and_loss_are_the_same() {
+        let [mlp, mut other] = [of("mlp"), of("mlp")];
+        other.training.learning_rate = Some(0.01);
+        assert!(is_of_one_kind(&mlp, &other));
+        other.training.loss = Some(Loss::Mae);
+        assert!(!is_of_one_kind(&mlp, &other), "another loss");
+        other.training.loss = Some(Loss::Mse);
+        assert!(is_of_one_kind(&mlp, &other), "the loss that it has anyway, said");
+        let mut elsewhere = of("mlp");
+        elsewhere.dataset.id = Some("beauty-synthetic".to_owned());
+        assert!(!is_of_one_kind(&mlp, &elsewhere), "other rows");
+        assert!(!is_of_one_kind(&of("nmf"), &of("als-explicit")), "each counts down its own");
+        assert!(is_of_one_kind(&of("nmf"), &of("nmf")));
     }
 }

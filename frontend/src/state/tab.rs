@@ -97,7 +97,7 @@ pub(super) fn ask_before_leaving() {
 /// Stops a run in this tab at once.
 pub(super) fn cancel(run: &RunState) {
     RUNNER.set(None);
-    fail(run, FailureCode::Cancelled, "You cancelled it.", "");
+    fail(run, FailureCode::Cancelled, "You stopped it.", "");
 }
 
 /// Asks the model of a run that has finished in this tab; without a question, what can be asked. `hear` gets JSON text, or nothing where

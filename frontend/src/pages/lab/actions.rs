@@ -14,6 +14,7 @@ pub(crate) fn Actions() -> impl IntoView {
     let runnable = Memo::new(move |_| lab.draft.with(SpecDraft::is_runnable));
     let problems = Memo::new(move |_| lab.draft.with(|draft| draft.problems().len()));
     let busy = Memo::new(move |_| lab.is_busy());
+    let taken = Memo::new(move |_| lab.is_taken());
     let owner = Memo::new(move |_| lab.is_owner());
     let not_here = Memo::new(move |_| lab.not_in_tab());
     let not_there = Memo::new(move |_| owner.get().then(|| lab.not_on_server()).flatten());
@@ -30,7 +31,7 @@ pub(crate) fn Actions() -> impl IntoView {
     let row = NodeRef::<leptos::html::Div>::new();
     let (run, stop) = (NodeRef::<leptos::html::Button>::new(), NodeRef::<leptos::html::Button>::new());
     Effect::new(move |_| {
-        let next = if busy.get() { stop } else { run };
+        let next = if taken.get() { stop } else { run };
         let here = document().active_element();
         if here.is_some_and(|here| row.get_untracked().is_some_and(|row| row.contains(Some(&here)))) {
             request_animation_frame(move || {
@@ -78,7 +79,7 @@ pub(crate) fn Actions() -> impl IntoView {
             on:click=move |_| lab.run_on_server()
         >
             <Icon picture=Picture::Server/>
-            <span>"Run on the server"</span>
+            <span>{move || if busy.get() { "Add to the server's queue" } else { "Run on the server" }}</span>
         </button>
     };
     let instead = move || {
@@ -99,7 +100,7 @@ pub(crate) fn Actions() -> impl IntoView {
         move || forecast.with(|told| told.refusal.clone().map(|why| view! { <strong>{told.whose()}</strong>{why} }));
     view! {
         <div class="actions" node_ref=row>
-            <div class="action-row" hidden=move || busy.get()>{here}{there}</div>
+            <div class="action-row" hidden=move || taken.get()>{here}{there}</div>
             <div class="action-row" hidden=move || !busy.get()>
                 <button type="button" node_ref=stop class="button big" data-testid="cancel" on:click=cancel>
                     <Icon picture=Picture::Stop/>

@@ -23,8 +23,18 @@ fn ratings(spec: &ExperimentSpec, dataset: &str) -> String {
         }
         (DataSource::Builtin, None) => "a data set still to be chosen".to_owned(),
         (_, _) if dataset.is_empty() => "a file still to be named".to_owned(),
-        (_, _) => format!("the ratings in {dataset}"),
+        (_, _) => format!("the ratings in “{}”", shortened(dataset)),
     }
+}
+
+/// Characters of a file's name that a headline has room for.
+const NAME: usize = 40;
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= NAME {
+        return name.to_owned();
+    }
+    name.chars().take(NAME - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -40,6 +50,15 @@ mod tests {
             of(&ExperimentSpec::default(), ""),
             "A four-layer network learns how many stars each person gives, from 10,000 synthetic beauty ratings."
         );
+    }
+
+    #[test]
+    fn a_file_is_named_in_quotes_and_no_longer_than_a_headline_has_room_for() {
+        let mut spec = ExperimentSpec::default();
+        spec.dataset.source = DataSource::Upload;
+        assert!(of(&spec, "mine.csv").ends_with(", from the ratings in “mine.csv”."));
+        let long = of(&spec, &"é".repeat(300));
+        assert!(long.ends_with(&format!("“{}…”.", "é".repeat(39))), "{long}");
     }
 
     #[test]
