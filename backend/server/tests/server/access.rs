@@ -72,6 +72,8 @@ async fn a_guest_reads_what_a_link_names_and_nothing_else() {
         (Method::DELETE, format!("/api/runs/{run}")),
         (Method::GET, "/api/stream".to_owned()),
         (Method::GET, "/api/datasets".to_owned()),
+        (Method::GET, "/api/datasets/files".to_owned()),
+        (Method::GET, "/api/datasets/file-0123456789abcdef/report".to_owned()),
         (Method::POST, "/api/datasets?name=x&format=movielens".to_owned()),
     ] {
         let (status, headers, body) = bench.send(request(method.clone(), &path, &[])).await;
