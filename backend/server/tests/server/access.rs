@@ -47,8 +47,14 @@ async fn a_wrong_token_is_refused_with_the_remedy() {
         assert!(!headers.contains_key(header::SET_COOKIE));
         assert!(String::from_utf8_lossy(&body).contains("recspeed serve"));
     }
-    let (status, headers, _) = bench.send(request(Method::GET, "/?token=wrong", &[("accept", "text/html,*/*")])).await;
+    let (status, headers, page) =
+        bench.send(request(Method::GET, "/?token=wrong", &[("accept", "text/html,*/*")])).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let page = String::from_utf8_lossy(&page);
+    assert!(
+        page.contains("--accent: ") && page.contains("<h1>The token in this link"),
+        "it looks like the lab: {page}"
+    );
     assert!(headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "a person reads no JSON");
     let (_, _, body) = bench.send(request(Method::GET, "/api/lab", &[("authorization", "Bearer wrong")])).await;
     assert!(String::from_utf8_lossy(&body).contains("\"guest\""));
