@@ -179,8 +179,13 @@ fn dataset(old: &DatasetSpec, value: &str) -> Option<DatasetSpec> {
     Some(with_filters_of(old, new))
 }
 
+/// The spec with another data set, under the filters of the old one.
+pub(super) fn with_dataset(spec: &ExperimentSpec, dataset: DatasetSpec) -> ExperimentSpec {
+    ExperimentSpec { dataset: with_filters_of(&spec.dataset, dataset), ..spec.clone() }
+}
+
 /// A data set with the filters of another one.
-pub(super) fn with_filters_of(old: &DatasetSpec, new: DatasetSpec) -> DatasetSpec {
+fn with_filters_of(old: &DatasetSpec, new: DatasetSpec) -> DatasetSpec {
     DatasetSpec {
         min_user: old.min_user,
         min_item: old.min_item,
