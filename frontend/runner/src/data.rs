@@ -58,7 +58,10 @@ pub(crate) fn load(
                 )));
             }
             let limits = ReadLimits { max_bad_share: *max_bad_share, max_inflated_bytes: MAX_INFLATED_BYTES };
-            let read = read_ratings(*format, &bytes, limits).map_err(|error| refuse(error.to_string()))?;
+            let read = read_ratings(*format, &bytes, limits).map_err(|error| match error.instead() {
+                none if none.is_empty() => refuse(error.to_string()),
+                instead => refuse(error.to_string()).refused(instead),
+            })?;
             Ok(LoadedData {
                 interactions: read.interactions,
                 item_attributes: None,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use recspeed_types::Instead;
 use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
 use recspeed_types::spec::DataFormat;
 use serde::{Deserialize, Serialize};
@@ -211,6 +212,18 @@ pub enum ReadError {
         /// What the format asks for.
         expected: &'static str,
     },
+    /// The first line tells that the file is written in another way.
+    #[error(
+        "line 1 is `{found}`; these are the column names of a {} file; set dataset.format to {}",
+        format.title(),
+        format.as_str()
+    )]
+    OtherFormat {
+        /// The line, shortened.
+        found: String,
+        /// How it is written.
+        format: DataFormat,
+    },
     /// The file begins as JSON, and is not what attributes are in.
     #[error("the file is no JSON of attributes by id, as {{\"83\": [4, 5, 6]}}: {message}")]
     Json {
@@ -287,9 +300,22 @@ impl ReadError {
         }
     }
 
+    /// The settings of a spec that would do in place of those that the file was read by, where the file tells them.
+    pub fn instead(&self) -> Vec<Instead> {
+        match self {
+            Self::OtherFormat { format, .. } => {
+                vec![Instead { path: "dataset.format".to_owned(), value: format.as_str().to_owned() }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// What whoever gives a file away may do about it, where that is about how it was said to be written.
     pub fn advice(&self, format: DataFormat) -> Option<String> {
-        let of_the_format = matches!(self, Self::TooManyBadLines { .. } | Self::NoRows { .. } | Self::Header { .. });
+        let of_the_format = matches!(
+            self,
+            Self::TooManyBadLines { .. } | Self::NoRows { .. } | Self::Header { .. } | Self::OtherFormat { .. }
+        );
         of_the_format
             .then(|| format!("Check that the file is written as {}, or choose another format.", format.as_str()))
     }
@@ -353,11 +379,15 @@ pub(crate) enum BadReason {
     LineTooLong { bytes: usize },
 }
 
-/// The first characters of a piece of a file, for quoting.
+/// The first characters of a piece of a file, for quoting. Tabs, which divide columns, are shown as such.
 pub(crate) fn quote(bytes: &[u8]) -> String {
     const CHARS: usize = 40;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * CHARS)]);
-    let printable = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let printable = text.chars().map(|c| match c {
+        '\t' => '⇥',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    });
     let mut quoted: String = printable.take(CHARS).collect();
     if quoted.len() < bytes.len() && text.chars().count() > CHARS {
         quoted.push('…');

@@ -8,6 +8,7 @@ mod packed;
 use std::io::Write;
 
 use proptest::prelude::*;
+use recspeed_types::Instead;
 use recspeed_types::limits::MAX_LINE_BYTES;
 
 use super::layout::Layout;
@@ -350,7 +351,11 @@ fn a_recbole_file_is_read_as_no_other_format() {
     ];
     for text in &files {
         for format in [DataFormat::Sequences, DataFormat::AmazonCsv, DataFormat::Movielens] {
-            let error = read(format, text).unwrap_err().to_string();
+            let error = read(format, text).unwrap_err();
+            let instead = vec![Instead { path: "dataset.format".to_owned(), value: "recbole".to_owned() }];
+            assert_eq!(error.instead(), instead, "{}", format.as_str());
+            let error = error.to_string();
+            assert!(!error.contains('\u{fffd}') && error.contains('⇥'), "{error}");
             let due = "; these are the column names of a RecBole file; set dataset.format to recbole";
             assert!(error.starts_with("line 1 is `") && error.ends_with(due), "{}: {error}", format.as_str());
         }
