@@ -20,5 +20,5 @@ pub use error::ModelError;
 pub use export::{ExportFormat, Exported, check_export, export};
 pub use load::{SavedModel, load, manifest};
 pub use manifest::{Manifest, SavedFile};
-pub use save::{ModelToSave, check_place, save};
+pub use save::{ModelToSave, check_place, remove, save};
 pub use tensors::{Later as LaterList, read as read_tensors, write_file as write_tensors_file};
