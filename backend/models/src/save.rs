@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -177,6 +178,17 @@ pub fn check_place(dir: &Path) -> Result<(), ModelError> {
         Ok(())
     } else {
         Err(ModelError::Occupied { dir: dir.to_owned() })
+    }
+}
+
+/// Removes the model in `dir` with its folder: the manifest first, so that whoever looks meanwhile finds a whole model or none.
+///
+/// # Errors
+/// Something cannot be removed, or is not there.
+pub fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(dir.join(manifest::FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::remove_dir_all(dir),
     }
 }
 
