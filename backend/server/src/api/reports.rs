@@ -162,7 +162,7 @@ fn make(data: &DataHome, look_up: &LookUp, id: &str, seed: u64) -> Result<String
         let record = known
             .into_iter()
             .find(|record| record.sha256 == id)
-            .ok_or_else(|| none(id, "/api/datasets lists what was given to this lab."))?;
+            .ok_or_else(|| none(id, "Choose one of this lab's, or give it the file again."))?;
         // It was read when it was given: bad lines within its own bound are no failure now.
         let columns = ColumnNames::default();
         let source = Source::Upload { sha256: record.sha256, format: record.format, columns, max_bad_share: 1.0 };
@@ -197,7 +197,7 @@ fn of_file(data: &DataHome, look_up: &LookUp, id: &str, seed: u64) -> Result<Str
 /// 404: there is no such data set.
 fn none(id: &str, remedy: &str) -> ApiError {
     let shown: String = id.chars().take(80).collect();
-    ApiError::new(StatusCode::NOT_FOUND, "no-dataset", format!("There is no data set `{shown}`.")).remedy(remedy)
+    ApiError::new(StatusCode::NOT_FOUND, "no-dataset", format!("There is no data set “{shown}”.")).remedy(remedy)
 }
 
 fn load(data: &DataHome, look_up: &LookUp, dataset: &Dataset, (seed, name): (u64, &str)) -> Result<Loaded, ApiError> {
