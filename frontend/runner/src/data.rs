@@ -63,6 +63,7 @@ pub(crate) fn load(
                 instead => refuse(error.to_string()).refused(instead),
             })?;
             Ok(LoadedData {
+                warnings: read.report.warnings_of_times(&read.interactions),
                 interactions: read.interactions,
                 item_attributes: None,
                 user_attributes: None,
@@ -70,7 +71,6 @@ pub(crate) fn load(
                 name: name.unwrap_or_else(|| "uploaded file".to_owned()),
                 sha256: found,
                 synthetic: false,
-                warnings: Vec::new(),
             })
         }
     }

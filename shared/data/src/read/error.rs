@@ -7,6 +7,8 @@ use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
 use recspeed_types::spec::DataFormat;
 use serde::{Deserialize, Serialize};
 
+use crate::interactions::Interactions;
+
 /// What was read and what was skipped. The lines of a table are its rows, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ReadReport {
@@ -18,11 +20,39 @@ pub struct ReadReport {
     pub rows: u64,
     /// Lines that were skipped as bad.
     pub bad_lines: u64,
+    /// Rows whose time had a fraction of a second, which was cut off.
+    pub cut_times: u64,
     /// The first bad lines.
     pub shown: Vec<BadLine>,
 }
 
+/// The first second of the year 2100: times behind it are of another unit.
+const FAR: i64 = 4_102_444_800;
+
 impl ReadReport {
+    /// What was lost of the times, or is wrong with them; `data` is what was read.
+    pub fn warnings_of_times(&self, data: &Interactions) -> Vec<String> {
+        if !data.has_timestamps {
+            return Vec::new();
+        }
+        let cut = (self.cut_times > 0).then(|| {
+            format!(
+                "{} of {} rows have times finer than a second: their fractions are cut off, and rows of the same second count as in the \
+                 file's order",
+                self.cut_times, self.rows
+            )
+        });
+        let far = data.timestamp.iter().filter(|&&time| time >= FAR).count();
+        let far = (far > 0).then(|| {
+            format!(
+                "{far} of {} rows have times after the year 2099: times are read as seconds since 1970, and those in milliseconds, \
+                 microseconds or nanoseconds must be divided by 1,000, 1,000,000 or 1,000,000,000 first; order is kept, months and years are not",
+                self.rows
+            )
+        });
+        cut.into_iter().chain(far).collect()
+    }
+
     /// Share of the data lines that are bad, 0 to 1.
     pub fn bad_share(&self) -> f64 {
         if self.data_lines == 0 { 0.0 } else { self.bad_lines as f64 / self.data_lines as f64 }

@@ -110,6 +110,20 @@ fn files_without_times_read_as_those_with_times_do_and_have_neither_times_nor_an
 }
 
 #[test]
+fn what_is_lost_of_times_is_counted_and_told_and_so_are_times_in_another_unit_than_seconds() {
+    let warnings = |text: &str| {
+        let ReadOutcome { interactions, report } = read(DataFormat::AmazonCsv, text).expect(text);
+        report.warnings_of_times(&interactions)
+    };
+    assert_eq!(warnings("u,i,5,1577836800\nu,j,5,1577836801.0\n"), [""; 0]);
+    let cut = warnings("u,i,5,1577836800.9\nu,j,5,1577836800.5\nu,k,5,1577836800\n");
+    assert!(matches!(&cut[..], [one] if one.starts_with("2 of 3 rows have times finer than a second")), "{cut:?}");
+    let far = warnings("u,i,5,1577836800000\nu,j,5,1577836801\n");
+    assert!(matches!(&far[..], [one] if one.starts_with("1 of 2 rows have times after the year 2099")), "{far:?}");
+    assert_eq!(warnings("u,i,5\nu,j,5\n"), [""; 0], "no times, nothing lost");
+}
+
+#[test]
 fn what_most_of_the_first_lines_have_is_what_a_file_has_and_the_other_lines_are_bad() {
     let (with, without) = ("u,i,5,1\n", "u,i,5\n");
     let times = tolerant(DataFormat::AmazonCsv, format!("{without}{}", with.repeat(9)));
@@ -384,7 +398,7 @@ fn simple(text: &[u8], layout: Layout, body: usize) -> (Interactions, u64) {
             Layout::Delimited(columns) => line::delimited(line, columns).map(&mut push),
             Layout::Sequences => line::sequence(line).map(|(user, items)| {
                 for (position, item) in items.enumerate() {
-                    push(line::Row { user, item, rating: 1.0, timestamp: position as i64 });
+                    push(line::Row { user, item, rating: 1.0, timestamp: position as i64, cut: false });
                 }
             }),
         });
