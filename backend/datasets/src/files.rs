@@ -54,7 +54,8 @@ impl Default for LookBounds {
 /// many links it is reached.
 pub fn server_files(look_up: &LookUp, bounds: LookBounds) -> ServerFiles {
     let Some(root) = &look_up.data_root else { return ServerFiles::default() };
-    let mut look = Look { look_up, root, bounds, begun: Instant::now(), entries: 0, files: Vec::new(), more: false };
+    let mut look =
+        Look { places: look_up, root, bounds, begun: Instant::now(), entries: 0, files: Vec::new(), more: false };
     look.walk();
     let Look { mut files, more, .. } = look;
     files.sort_by(|a, b| a.about.is_none().cmp(&b.about.is_none()).then_with(|| a.path.cmp(&b.path)));
@@ -63,7 +64,7 @@ pub fn server_files(look_up: &LookUp, bounds: LookBounds) -> ServerFiles {
 
 /// A look on its way.
 struct Look<'a> {
-    look_up: &'a LookUp,
+    places: &'a LookUp,
     root: &'a Path,
     bounds: LookBounds,
     begun: Instant,
@@ -164,7 +165,7 @@ impl Look<'_> {
             (Ok(one), Ok(other)) => identity(&one) == identity(&other),
             _ => false,
         };
-        let told = if self.look_up.find(below).is_ok_and(|place| is_ours(&place)) {
+        let told = if self.places.find(below).is_ok_and(|place| is_ours(&place)) {
             below.to_owned()
         } else {
             std::path::absolute(path).ok()?.to_str()?.to_owned()
@@ -311,7 +312,7 @@ mod tests {
         let folder = folder(&[("a.inter", INTER), ("shut/b.inter", INTER), ("shut.inter", INTER)]);
         let [shut, file] = ["shut", "shut.inter"].map(|name| folder.path().join(name));
         for path in [&shut, &file] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
         }
         let told = listed(folder.path());
         // Root may read all of it.

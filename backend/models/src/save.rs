@@ -151,7 +151,7 @@ fn write_files(
     if model.as_tensors || model.parts.iter().any(|(name, _)| !is_plain_name(name)) {
         let notes = HashMap::from([("recspeed.kind".to_owned(), model.spec.recommender.kind.clone())]);
         let bytes = tensors::write(model.parts, notes)
-            .map_err(|cause| at("write", &dir.join(TENSORS))(std::io::Error::other(cause)))?;
+            .map_err(|cause| at("write", &dir.join(TENSORS))(io::Error::other(cause)))?;
         let saved = write_file(&dir.join(TENSORS), |to| to.write_all(&bytes))?;
         add(TENSORS.to_owned(), saved);
     } else {

@@ -191,6 +191,9 @@ struct Export<'a> {
 /// Rows of a table by their ids.
 type Rows = BTreeMap<String, Vec<f32>>;
 
+/// What a user gives an item, by their ids.
+type Prediction = Box<dyn Fn(&str, &str) -> f64>;
+
 impl<'a> Export<'a> {
     fn open(folder: &'a Path) -> Self {
         let mut all = Self { folder, users: Vec::new(), items: Vec::new() };
@@ -233,7 +236,7 @@ impl<'a> Export<'a> {
     }
 
     /// `sum over all positions f of users[u][f] * items[i][f]`.
-    fn products(&self) -> Box<dyn Fn(&str, &str) -> f64> {
+    fn products(&self) -> Prediction {
         let (users, items) = (self.matrix("users"), self.matrix("items"));
         Box::new(move |user, item| {
             let pairs = users[user].iter().zip(&items[item]);
@@ -242,7 +245,7 @@ impl<'a> Export<'a> {
     }
 
     /// `sum over the items j of u of ratings[u][j] * weight of j for i`.
-    fn votes(&self, weight: impl Fn(&str, &str) -> f64 + 'static) -> Box<dyn Fn(&str, &str) -> f64> {
+    fn votes(&self, weight: impl Fn(&str, &str) -> f64 + 'static) -> Prediction {
         let ratings = self.sparse("ratings");
         Box::new(move |user, item| {
             let own = ratings.get(user).into_iter().flatten();
@@ -251,7 +254,7 @@ impl<'a> Export<'a> {
     }
 
     /// The formula that stands in `model.json` of these kinds.
-    fn formula(&self, kind: &str) -> Box<dyn Fn(&str, &str) -> f64> {
+    fn formula(&self, kind: &str) -> Prediction {
         match kind {
             "biased-mf" | "svd++" | "als-implicit" => self.products(),
             "item-knn" => {

@@ -325,7 +325,7 @@ fn the_oldest_models_make_room_and_the_newest_stays() {
         save_empty(&folder.path().join(name));
         std::thread::sleep(Duration::from_millis(5));
     }
-    let long_ago = std::time::SystemTime::now() - Duration::from_secs(2 * 3600);
+    let long_ago = std::time::SystemTime::now() - Duration::from_hours(2);
     for (half, is_left) in [("half", true), ("being-written", false)] {
         let files = folder.path().join(half).join("files-x");
         std::fs::create_dir_all(&files).unwrap();

@@ -284,7 +284,14 @@ fn a_line_of_ten_million_characters_is_one_bad_line() {
         let reason = "has 10000000 bytes, allowed are 65536".to_owned();
         assert_eq!(
             report,
-            ReadReport { lines: 3, data_lines: 3, rows: 2, bad_lines: 1, shown: vec![BadLine { line: 2, reason }] }
+            ReadReport {
+                lines: 3,
+                data_lines: 3,
+                rows: 2,
+                bad_lines: 1,
+                cut_times: 0,
+                shown: vec![BadLine { line: 2, reason }]
+            }
         );
     }
 }

@@ -58,8 +58,8 @@ mod tests {
                 word("title", "The"),
                 word("title", &format!("word{item}")),
                 term("code", &(if item < 10 { 0 } else { item }).to_string()),
-                term("brand", &(if item % 10 == 0 { item } else { 1 }).to_string()),
-                term("genre", if item % 2 == 0 { "drama" } else { "comedy" }),
+                term("brand", &(if item.is_multiple_of(10) { item } else { 1 }).to_string()),
+                term("genre", if item.is_multiple_of(2) { "drama" } else { "comedy" }),
                 term("year", "number"),
                 word("rated-by", &item.to_string()),
             ]
