@@ -25,7 +25,7 @@ setup: ## Install the wasm target, wasm-bindgen, Trunk and the npm packages, whe
 	@tests/setup/tools.sh "$(TOOLS)" "$(TRUNK_VERSION)" "$(WASM_BINDGEN_VERSION)"
 
 # Whatever the page's two programs are made of; without a change there, the page stays and so do the binaries that hold it.
-PAGE_SOURCES := $(shell find frontend shared static -type f -not -path '*/node_modules/*') Cargo.toml Cargo.lock Trunk.toml .cargo/config.toml
+PAGE_SOURCES := $(shell find frontend shared static backend/server/showcase -type f -not -path '*/node_modules/*') Cargo.toml Cargo.lock Trunk.toml .cargo/config.toml
 
 page: setup dist/index.html ## Build the page and the in-tab runner into dist/
 

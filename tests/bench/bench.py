@@ -176,7 +176,7 @@ def spread(movielens):
             spec.write_text(f'version = 1\nseed = {seed}\n[dataset]\nsource = "file"\npath = "{movielens}"\n'
                             f'format = "recbole"\n[split]\n{split}[recommender]\nkind = "{kind}"\n{mode}'
                             f'[evaluation]\nmetrics = ["{metric}"]\n')
-            summary = call([RELEASE / "recspeed", "run", spec, "--json"], threads)[0]
+            summary = call([RELEASE / "recspeed", "run", spec, "--json", "--no-keep"], threads)[0]
             return summary["metrics"][metric], summary["timing"]["fit_s"], summary["memory"]["peak"]
 
         def both(answers):

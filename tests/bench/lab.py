@@ -36,7 +36,7 @@ def fit(recspeed: Path, dataset: str, recommender: str, training: str = "") -> d
         spec = Path(home) / "spec.toml"
         told = f"training = {training}" if training else ""
         spec.write_text(SPEC.format(dataset=dataset, recommender=recommender, training=told))
-        command: list[str | Path] = [recspeed, "run", spec, "--json"]
+        command: list[str | Path] = [recspeed, "run", spec, "--json", "--no-keep"]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("recspeed: ")[:300]}

@@ -23,9 +23,12 @@ withLab({
   },
 });
 
-/** The lab with its folded settings open. */
+/** The lab with a network, and its folded settings open. */
 async function open(options = {}) {
   const page = await openPage(browser, lab.link, options);
+  // After the example, which the first visit begins with.
+  await page.locator(id("result-table")).waitFor();
+  await page.locator(id("knob-recommender")).selectOption("mlp");
   await page.locator(`${id("advanced")} summary`).first().click();
   await page.locator(`${id(ENGINE)} option[value="pytorch"]:not([disabled])`).waitFor({ state: "attached" });
   return page;

@@ -12,11 +12,12 @@ import { chromium } from "playwright-core";
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const BIN = process.env.RECSPEED_BIN_DIR ?? join(ROOT, "target/release");
 
-/** A running lab: `link` is the owner's, `base` is without the token. */
+/** A running lab: `link` is the owner's, `base` is without the token; `env` adds to what the server's environment holds. */
 export async function startLab(options = {}) {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), "recspeed-lab-")));
   const server = spawn(join(BIN, "recspeed"), ["serve", "--bind", options.bind ?? "127.0.0.1:0", "--home", home], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...options.env },
   });
   let said = "";
   const link = await new Promise((found, failed) => {

@@ -41,7 +41,7 @@ test("a first visit shows a finished experiment and one sentence, without an err
   await page.locator(id("sentence")).waitFor();
   await page.locator(`${id("curve")} canvas`).first().waitFor();
   await page.locator(id("result-table")).waitFor();
-  assert.match(await page.locator(id("result-table")).innerText(), /rmse/);
+  assert.match(await page.locator(id("result-table")).innerText(), /ndcg@10/);
   assert.equal(await page.locator(id("run-in-tab")).isEnabled(), true);
   assert.deepEqual(page.problems, []);
   await page.context().close();
@@ -103,9 +103,12 @@ test("a run on the server is watched, shared, and seen by somebody else", async 
   // Of this run: the example before it is finished, too, until the server has answered, and has no accuracy.
   await page.locator(id("result-table")).filter({ hasText: "accuracy" }).waitFor();
   await ends(page, "finished");
-  const told = await page.locator(`${id("result-table")} th .of-mean`).allInnerTexts();
-  assert.equal(told.length, 3, "beside rmse, mae and accuracy, not beside a metric of lists");
-  assert.ok(told.every((text) => /^one number for everybody: \d/.test(text)), told.join("; "));
+  const beside = (kind) => page.locator(`${id("result-table")} th [data-baseline="${kind}"]`).allInnerTexts();
+  for (const [kind, title, count] of [["global-mean", "Global mean", 3], ["bias", "User and item bias", 3], ["popularity", "Popularity", 1]]) {
+    const told = await beside(kind);
+    assert.equal(told.length, count, `${kind} stands beside the metrics that it has: rmse, mae and accuracy, or ndcg@10`);
+    assert.ok(told.every((text) => new RegExp(`^${title}: \\d`).test(text)), told.join("; "));
+  }
   await page.locator(`${id("curve")} canvas`).first().waitFor();
   const metrics = await values(page);
   assert.deepEqual(Object.keys(metrics).sort(), ["accuracy", "mae", "ndcg-10", "rmse"]);

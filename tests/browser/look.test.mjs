@@ -135,8 +135,10 @@ test("the data page draws what the terminal says, with numbers at the axes and n
     const report = page.locator('[data-testid="data-report"]');
     await report.waitFor();
     for (const part of ["New users by year", "New items by year", "Rows of a user, of an item", "Gini"]) {
-      assert.ok((await report.innerText()).includes(part), part);
+      assert.ok((await page.locator("main").innerText()).includes(part), part);
     }
+    // What each split holds out stands before the long lists of years and counts.
+    assert.match(await page.locator("main").innerText(), /What each split holds out[^]*New users by year/);
     assert.match(await page.locator("main").innerText(), /Attributes of items\s+category, .*; 0 of 1,500 without a line/);
     assert.equal(await page.locator('[data-testid="data-spreads"] tbody tr').count(), 8);
     assert.deepEqual(await page.locator(".data-tail text").allTextContents(), ["0 %", "0 %", "50 %", "50 %", "100 %", "100 %"]);

@@ -229,7 +229,7 @@ test("what fits neither the tab nor the server is refused as soon as it is chose
   await told.filter({ hasText: "Too much for this tab and for the server." }).waitFor();
   assert.match(
     await told.innerText(),
-    /The dense inverse over all items needs 925\.9 GiB of memory and about \d+ hours \(over about \d+ it would fit\); lower .*dataset\.min_item/,
+    /The dense inverse over all items needs 925\.9 GiB of memory and about \d+ hours \(up to about [\d,]+ of them would fit\); lower .*dataset\.min_item/,
   );
   assert.equal(await estimate.isVisible(), false);
   // Both buttons can be reached, say why they do nothing, and do nothing.
@@ -278,7 +278,7 @@ test("a run that is refused before any work says so, and what its words name in 
   const said = page.locator(id("run-failure")).filter({ hasText: /Refused before any work/ });
   await said.waitFor({ timeout: 60_000 });
   await ends(page, "refused");
-  assert.match(await said.innerText(), /dense inverse over all items needs .* \(over about \d+ it would fit\); lower/);
+  assert.match(await said.innerText(), /dense inverse over all items needs .* \(up to about [\d,]+ of them would fit\); lower/);
   // It is the same in the list and on its own page, where the button opens the lab.
   await page.locator(id("instead-slim")).click();
   await page.waitForFunction(() => document.querySelector('[data-testid="spec-toml"]')?.value.includes('kind = "slim"'));

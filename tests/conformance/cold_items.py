@@ -26,7 +26,8 @@ MEASURED = re.compile(r"^Measured on .* with the defaults of (these days|that da
 def run(recspeed: Path, spec: str, recommender: str, settings: list[str]) -> dict[str, Any]:
     """The result of one run."""
     sets = [part for value in [f"recommender={recommender}", *settings] for part in ("--set", value)]
-    command: list[str | Path] = [recspeed, "run", ROOT / "tests" / "conformance" / "cold" / spec, *sets, "--json"]
+    file = ROOT / "tests" / "conformance" / "cold" / spec
+    command: list[str | Path] = [recspeed, "run", file, *sets, "--json", "--no-keep"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"cold_items: {recommender} on {spec}: {done.stderr.strip()[-400:]}")

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use recspeed_data::ReadError;
+use recspeed_types::Instead;
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +92,16 @@ pub enum LoadError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
+}
+
+impl LoadError {
+    /// The settings of the spec that would do in place of those that its data were read by, where the data tell them.
+    pub fn instead(&self) -> Vec<Instead> {
+        match self {
+            Self::Read { source, .. } => source.instead(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn list(paths: &[PathBuf]) -> String {

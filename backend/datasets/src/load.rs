@@ -163,6 +163,7 @@ impl DataHome {
             warnings.extend(self.keep_parsed(&sha256, reading, &outcome.interactions, &outcome.report));
             (outcome.interactions, outcome.report)
         };
+        warnings.extend(report.warnings_of_times(&interactions));
         Ok(Loaded {
             rows_before_filters: interactions.len(),
             interactions,

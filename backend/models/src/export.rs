@@ -1,9 +1,10 @@
 //! A saved model for other tools: its arrays beside the ids that they belong to.
 //!
-//! As Parquet or Arrow, an array with a row for each user or item becomes a table with an `id` column, a sparse matrix a
-//! table of its entries; single numbers stand in `numbers.json`. A matrix without columns, as of numbers of items that have
-//! none, is a table of its rows alone: their ids, or their numbers from 0. As safetensors, all arrays are one file, and the
-//! ids lists in JSON.
+//! As Parquet or Arrow, an array with a row for each user or item becomes a table with an `id` column, a list whose entries have
+//! names a table of names and values, a sparse matrix a table of its entries; single numbers stand in `numbers.json`. A matrix
+//! without columns, as of numbers of items that have none, is a table of its rows alone: their ids, or their numbers from 0. What
+//! has no rows has no file. As safetensors, all arrays are one file, and the ids lists in JSON. Beside them `README.md` and
+//! `model.json` say what each array is, and how a prediction follows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -22,6 +23,7 @@ use recspeed_data::parts::{Array, Values};
 
 use crate::error::{ModelError, at};
 use crate::folder::{self, write_file};
+use crate::page::{self, ArrayPage, SPARSE};
 use crate::{SavedModel, array_file, tensors};
 
 /// How a model is exported.
@@ -44,6 +46,9 @@ pub struct Exported {
     pub bytes: u64,
 }
 
+/// The file of single numbers.
+const NUMBERS: &str = "numbers.json";
+
 /// What the rows of an array belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -60,13 +65,15 @@ pub fn export(model: &SavedModel, to: &Path, format: ExportFormat) -> Result<Exp
     let parent = folder::parent(to);
     fs::create_dir_all(&parent).map_err(at("write", &parent))?;
     let new = folder::new_in(&parent, ".export-")?;
-    let mut out = Out { dir: new.path(), format, files: Vec::new(), bytes: 0 };
-    let spec = model.manifest.spec.to_toml();
-    out.file("spec.toml", |file| file.write_all(spec.as_bytes()))?;
+    let mut out = Out { dir: new.path(), format, files: Vec::new(), bytes: 0, arrays: Vec::new() };
+    out.text("spec.toml", &model.manifest.spec.to_toml())?;
     match format {
         ExportFormat::Safetensors => out.tensors(model)?,
         ExportFormat::Parquet | ExportFormat::Arrow => out.tables(model)?,
     }
+    let arrays = std::mem::take(&mut out.arrays);
+    out.text("model.json", &page::json(model, &arrays))?;
+    out.text("README.md", &page::markdown(model, &arrays, format != ExportFormat::Safetensors))?;
     let Out { mut files, bytes, .. } = out;
     files.sort_unstable();
     fs::rename(new.keep(), to).map_err(at("write", to))?;
@@ -89,6 +96,8 @@ struct Out<'a> {
     format: ExportFormat,
     files: Vec<String>,
     bytes: u64,
+    /// What is told of the arrays so far.
+    arrays: Vec<ArrayPage>,
 }
 
 impl Out<'_> {
@@ -102,6 +111,10 @@ impl Out<'_> {
         Ok(())
     }
 
+    fn text(&mut self, name: &str, text: &str) -> Result<(), ModelError> {
+        self.file(name, |file| file.write_all(text.as_bytes()))
+    }
+
     fn json(&mut self, name: &str, value: &impl serde::Serialize) -> Result<(), ModelError> {
         self.file(name, |file| serde_json::to_writer(file, value))
     }
@@ -111,6 +124,9 @@ impl Out<'_> {
         let bytes =
             tensors::write(&model.parts, notes).map_err(|cause| at("write", self.dir)(std::io::Error::other(cause)))?;
         self.file("model.safetensors", |file| file.write_all(&bytes))?;
+        for (name, array) in &model.parts.iter().collect::<BTreeMap<_, _>>() {
+            self.arrays.push(ArrayPage::of(model, name, array, Some("model.safetensors".to_owned())));
+        }
         self.json("users.json", &model.users.iter().collect::<Vec<_>>())?;
         self.json("items.json", &model.items.iter().collect::<Vec<_>>())
     }
@@ -127,19 +143,24 @@ impl Out<'_> {
                 self.entries(model, &arrays, matrix)?;
                 continue;
             }
-            let of_sparse = [".indices", ".values"].iter().filter_map(|end| name.strip_suffix(end));
-            if of_sparse.into_iter().any(|matrix| is_sparse(&arrays, matrix)) {
+            if SPARSE.iter().filter_map(|end| name.strip_suffix(end)).any(|matrix| is_sparse(&arrays, matrix)) {
                 continue;
             }
-            if array.shape.is_empty() {
+            let file = if array.shape.is_empty() {
                 numbers.insert(name.to_owned(), single(&array.values));
+                Some(NUMBERS.to_owned())
+            } else if array.shape[0] == 0 {
+                None
             } else if let Values::U8(bytes) = &array.values {
-                self.file(&format!("{name}.txt"), |file| file.write_all(bytes))?;
+                let file = format!("{name}.txt");
+                self.file(&file, |to| to.write_all(bytes))?;
+                Some(file)
             } else {
-                self.table(name, columns(model, name, array).map_err(unwritten)?)?;
-            }
+                Some(self.table(name, columns(model, name, array).map_err(unwritten)?)?)
+            };
+            self.arrays.push(ArrayPage::of(model, name, array, file));
         }
-        self.json("numbers.json", &numbers)
+        if numbers.is_empty() { Ok(()) } else { self.json(NUMBERS, &numbers) }
     }
 
     /// A sparse matrix as the table of its entries.
@@ -150,9 +171,14 @@ impl Out<'_> {
         else {
             return Ok(());
         };
+        let n_rows = starts.len().saturating_sub(1);
+        if values.is_empty() {
+            self.arrays.push(ArrayPage::of_sparse(model, name, (n_rows, 0), None));
+            return Ok(());
+        }
         let rows = starts.windows(2).zip(0u32..).flat_map(|(bounds, row)| (bounds[0]..bounds[1]).map(move |_| row));
         let rows: Vec<u32> = rows.collect();
-        let row_side = side(model, name, starts.len().saturating_sub(1));
+        let row_side = side(model, name, n_rows);
         let columns = indices.iter().max().map_or(0, |&last| last as usize + 1);
         let column_side = match name.rsplit('.').next() {
             Some("ratings") => Some(Side::Items),
@@ -165,16 +191,20 @@ impl Out<'_> {
             ("column", labels(model, column_side, indices)),
             ("value", Arc::new(Float32Array::from(values.clone())) as ArrayRef),
         ];
-        self.table(name, table)
+        let file = self.table(name, table)?;
+        self.arrays.push(ArrayPage::of_sparse(model, name, (n_rows, values.len()), Some(file)));
+        Ok(())
     }
 
-    fn table(&mut self, name: &str, columns: Vec<(&str, ArrayRef)>) -> Result<(), ModelError> {
+    /// Writes a table; its file is named as it is, with the ending of the format.
+    fn table(&mut self, name: &str, columns: Vec<(&str, ArrayRef)>) -> Result<String, ModelError> {
         let batch = RecordBatch::try_from_iter(columns);
         let (format, end) = match self.format {
             ExportFormat::Arrow => (ExportFormat::Arrow, "arrow"),
             _ => (ExportFormat::Parquet, "parquet"),
         };
-        self.file(&format!("{name}.{end}"), |file| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let name = format!("{name}.{end}");
+        self.file(&name, |file| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             let batch = batch?;
             if format == ExportFormat::Arrow {
                 let mut writer = FileWriter::try_new(file, &batch.schema())?;
@@ -188,13 +218,19 @@ impl Out<'_> {
                 writer.close()?;
             }
             Ok(())
-        })
+        })?;
+        Ok(name)
     }
 }
 
 /// The table of an array: what each row belongs to, where that is known, and what it holds. An array of more than two dimensions is one
 /// list, whose rows belong to nobody.
 fn columns(model: &SavedModel, name: &str, array: &Array) -> Result<Vec<(&'static str, ArrayRef)>, ArrowError> {
+    let names = if array.shape.len() == 1 { page::positions(model, name, array) } else { Vec::new() };
+    if !names.is_empty() {
+        let names: ArrayRef = Arc::new(StringArray::from_iter_values(names));
+        return Ok(vec![("name", names), ("value", array_file::column(array)?)]);
+    }
     let rows = array.shape.first().copied().unwrap_or_default();
     let side = side(model, name, rows).filter(|_| array.shape.len() <= 2);
     let mut columns: Vec<(&str, ArrayRef)> = side.map(|side| ("id", text(ids(model, side)))).into_iter().collect();
@@ -297,7 +333,7 @@ mod tests {
             let mut expected: Vec<String> = ["ids-items", "ids-users", "items", "similarities", "users"]
                 .iter()
                 .map(|name| format!("{name}.{end}"))
-                .chain(["numbers.json", "spec.toml", "terms.txt"].map(str::to_owned))
+                .chain(["README.md", "model.json", "numbers.json", "spec.toml", "terms.txt"].map(str::to_owned))
                 .collect();
             expected.sort_unstable();
             assert_eq!(exported.files, expected);
@@ -326,6 +362,39 @@ mod tests {
         (names, batches.iter().map(RecordBatch::num_rows).sum())
     }
 
+    #[test]
+    fn an_export_says_what_each_position_is_and_how_a_prediction_follows() {
+        let mut model = model();
+        model.manifest.spec.recommender = recspeed_types::spec::RecommenderSpec::new("biased-mf");
+        model.parts = Parts::default()
+            .with_matrix("users", 4, &[0.5; 8])
+            .with_matrix("items", 4, &[0.25; 12])
+            // As many numbers as there are items, and none of them an item's.
+            .with_list("folding.ridge", &[0.02, 3.5, 1.0])
+            .with_list("scale", &[]);
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("out");
+        export(&model, &to, ExportFormat::Arrow).unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&fs::read(to.join("model.json")).unwrap()).unwrap();
+        let of = |name: &str| told["arrays"].as_array().unwrap().iter().find(|array| array["name"] == name).unwrap();
+        let ends = serde_json::json!(["factor 1", "factor 2", "bias of the item", "1"]);
+        assert_eq!((&of("items")["positions"], &of("items")["shape"]), (&ends, &serde_json::json!([3, 4])));
+        assert!(told["prediction"].as_str().unwrap().contains("users[u][f] * items[i][f]"), "{told}");
+        assert!(told["source"].as_str().unwrap().contains("Koren"), "{told}");
+        let bytes = fs::read(to.join("folding.ridge.arrow")).unwrap();
+        let mut file = arrow_ipc::reader::FileReader::try_new(std::io::Cursor::new(bytes), None).unwrap();
+        let entries = file.next().unwrap().unwrap();
+        let names = ["regularization", "mean of all ratings", "1 where there are biases, 0 otherwise"];
+        let due: ArrayRef = Arc::new(StringArray::from(names.to_vec()));
+        assert_eq!(entries.column_by_name("name"), Some(&due));
+        let readme = fs::read_to_string(to.join("README.md")).unwrap();
+        for words in
+            ["# biased-mf, run example", "| `scale` | 0 | none: empty |", "factor 1, factor 2, bias of the item, 1."]
+        {
+            assert!(readme.contains(words), "{words}: {readme}");
+        }
+    }
+
     /// A network's users and items have no numbers where the data say none of them; the export once broke off there.
     #[test]
     fn rows_without_numbers_are_exported_by_their_ids_or_their_places_in_every_format() {
@@ -342,17 +411,19 @@ mod tests {
         for (format, end) in [(ExportFormat::Parquet, "parquet"), (ExportFormat::Arrow, "arrow")] {
             let to = folder.path().join(end);
             export(&model, &to, format).unwrap_or_else(|error| panic!("{end}: {error}"));
-            for (name, column, rows) in [
-                ("of_users", "id", 2),
-                ("of_items", "id", 3),
-                ("of_nobody", "row", 5),
-                ("nothing", "row", 0),
-                ("no_rows", "values", 0),
-                ("users.cube", "value", 4),
-            ] {
+            for (name, column, rows) in
+                [("of_users", "id", 2), ("of_items", "id", 3), ("of_nobody", "row", 5), ("users.cube", "value", 4)]
+            {
                 let found = table(&to.join(format!("{name}.{end}")));
                 assert_eq!(found, (vec![column.to_owned()], rows), "{name}.{end}");
             }
+            let told: serde_json::Value = serde_json::from_slice(&fs::read(to.join("model.json")).unwrap()).unwrap();
+            for name in ["nothing", "no_rows"] {
+                assert!(!to.join(format!("{name}.{end}")).exists(), "{name}: an empty file tells nothing");
+                let told = told["arrays"].as_array().unwrap().iter().find(|array| array["name"] == name).unwrap();
+                assert!(told["file"].is_null(), "{told}");
+            }
+            assert!(!to.join("numbers.json").exists(), "there is no single number");
         }
         let to = folder.path().join("safetensors");
         export(&model, &to, ExportFormat::Safetensors).unwrap();
@@ -364,7 +435,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("new/model");
         let exported = export(&model(), &to, ExportFormat::Safetensors).unwrap();
-        assert_eq!(exported.files, ["items.json", "model.safetensors", "spec.toml", "users.json"]);
+        assert_eq!(
+            exported.files,
+            ["README.md", "items.json", "model.json", "model.safetensors", "spec.toml", "users.json"]
+        );
         assert_eq!(tensors::read(&fs::read(to.join("model.safetensors")).unwrap()), Some(model().parts));
         assert_eq!(fs::read_to_string(to.join("users.json")).unwrap(), "[\"u1\",\"u2\"]");
         let error = export(&model(), &to, ExportFormat::Safetensors).unwrap_err().to_string();

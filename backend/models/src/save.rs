@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -150,7 +151,7 @@ fn write_files(
     if model.as_tensors || model.parts.iter().any(|(name, _)| !is_plain_name(name)) {
         let notes = HashMap::from([("recspeed.kind".to_owned(), model.spec.recommender.kind.clone())]);
         let bytes = tensors::write(model.parts, notes)
-            .map_err(|cause| at("write", &dir.join(TENSORS))(std::io::Error::other(cause)))?;
+            .map_err(|cause| at("write", &dir.join(TENSORS))(io::Error::other(cause)))?;
         let saved = write_file(&dir.join(TENSORS), |to| to.write_all(&bytes))?;
         add(TENSORS.to_owned(), saved);
     } else {
@@ -177,6 +178,17 @@ pub fn check_place(dir: &Path) -> Result<(), ModelError> {
         Ok(())
     } else {
         Err(ModelError::Occupied { dir: dir.to_owned() })
+    }
+}
+
+/// Removes the model in `dir` with its folder: the manifest first, so that whoever looks meanwhile finds a whole model or none.
+///
+/// # Errors
+/// Something cannot be removed, or is not there.
+pub fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(dir.join(manifest::FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::remove_dir_all(dir),
     }
 }
 

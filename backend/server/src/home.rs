@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::whole_file;
+
 /// A folder that cannot be the lab's home.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
@@ -35,6 +37,29 @@ pub fn store(root: &Path) -> PathBuf {
 /// Where the lab at `root` keeps trained models, a folder a run.
 pub fn models(root: &Path) -> PathBuf {
     root.join("models")
+}
+
+/// MiB that the models of finished runs may take together, unless a server is told otherwise.
+pub const MODEL_SPACE: u64 = 20_480;
+
+/// What [`model_space`] reads.
+fn model_space_note(root: &Path) -> PathBuf {
+    root.join("model-space")
+}
+
+/// MiB that the models of the lab at `root` may take together, as its server was last told: the terminal keeps models in the same folder,
+/// and must not remove what the server has room for. [`MODEL_SPACE`] where no server has said anything else.
+pub fn model_space(root: &Path) -> u64 {
+    let noted = fs::read_to_string(model_space_note(root)).ok();
+    noted.and_then(|text| text.trim().parse().ok()).unwrap_or(MODEL_SPACE)
+}
+
+/// Notes what [`model_space`] gives from now on, in MiB.
+///
+/// # Errors
+/// The disk says no.
+pub(crate) fn note_model_space(root: &Path, mib: u64) -> io::Result<()> {
+    whole_file::write(&model_space_note(root), format!("{mib}\n").as_bytes())
 }
 
 /// Where the lab at `root` keeps the values of each user, a file a run.
@@ -171,6 +196,18 @@ mod tests {
         }
         drop(home);
         assert!(Home::open(Some(root)).is_ok());
+    }
+
+    #[test]
+    fn the_room_for_models_is_what_a_server_was_last_told_and_rubbish_is_nothing_said() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(model_space(folder.path()), MODEL_SPACE);
+        for mib in [0, 7] {
+            note_model_space(folder.path(), mib).unwrap();
+            assert_eq!(model_space(folder.path()), mib);
+        }
+        fs::write(model_space_note(folder.path()), "plenty").unwrap();
+        assert_eq!(model_space(folder.path()), MODEL_SPACE);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Access, Hosts, Secrets};
 use crate::answers::{Answers, Patience};
 use crate::api::AppState;
-use crate::home::{Home, HomeError};
+use crate::home::{self, Home, HomeError, MODEL_SPACE};
 use crate::lab::{Lab, LabError, LabOptions, ShowcaseError, Stopped, import_showcase};
 use crate::launch::{LaunchOptions, find_worker};
 use crate::log::Log;
@@ -57,7 +57,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     memory_limit: Option<u64>,
     /// Room for the models of finished runs, in MiB; the oldest make room for new ones, 0 keeps none
-    #[arg(long, value_name = "MIB", default_value_t = 20_480, value_parser = clap::value_parser!(u64).range(0..=1_073_741_824))]
+    #[arg(long, value_name = "MIB", default_value_t = MODEL_SPACE, value_parser = clap::value_parser!(u64).range(0..=1_073_741_824))]
     model_space: u64,
     /// Another name under which this server is reached, as lab.example (may be given several times)
     #[arg(long)]
@@ -132,6 +132,9 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     // The address first: a lab that cannot be reached must not take runs up again.
     let listener = TcpListener::bind(args.bind).await.map_err(|cause| ServeError::Bind { bind: args.bind, cause })?;
     let bound = listener.local_addr()?;
+    if let Err(cause) = home::note_model_space(home.root(), args.model_space) {
+        tracing::warn!(%cause, "runs of the terminal keep models as far as an earlier server had room for them");
+    }
     let reserve = Reserve::at(&home.reserve());
     reserve.refill();
     let store = Store::open(&home.store(), Some(reserve.clone()))?;

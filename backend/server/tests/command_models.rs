@@ -92,6 +92,69 @@ fn a_trained_model_recommends_to_users_and_for_baskets_and_says_why() {
 }
 
 #[test]
+fn the_lab_keeps_the_model_of_a_run_of_the_terminal_and_answers_by_its_name() {
+    let bench = Bench::new();
+    let json = bench.said(&["run", "spec.toml", "--json"]);
+    assert_eq!(json.lines().count(), 1, "{json}");
+    let summary: RunSummary = serde_json::from_str(&json).unwrap();
+    assert!(summary.warnings.iter().all(|warning| !warning.contains("model")), "{:?}", summary.warnings);
+    let run = summary.run.as_str();
+    let manifest = recspeed_models::manifest(&bench.path("home/models").join(run)).unwrap();
+    assert_eq!(manifest.run, summary.run);
+    let text = bench.said(&["recommend", "--run", run, "--user", &manifest.users[0]]);
+    assert!(text.starts_with("Recommended to user "), "{text}");
+    bench.said(&["export", "--run", run, "--to", "out"]);
+    // Found, and asked what such a model has none of.
+    let error = bench.refused(2, &["importance", "--run", run]);
+    assert!(error.starts_with("recspeed: `item-knn` reads no attributes"), "{error}");
+    let kept = || std::fs::read_dir(bench.path("home/models")).unwrap().count();
+    bench.said(&["run", "spec.toml", "--json", "--no-keep"]);
+    bench.said(&["run", "spec.toml", "--json", "--model", "model"]);
+    assert_eq!(kept(), 1, "--no-keep keeps none, and --model elsewhere");
+    let text = bench.said(&["run", "spec.toml"]);
+    assert!(text.contains("The lab keeps the model: `recspeed recommend --run t"), "{text}");
+    assert_eq!(kept(), 2);
+}
+
+#[test]
+fn models_of_the_terminal_take_the_room_that_the_server_of_their_lab_was_told() {
+    let bench = Bench::new();
+    let models = bench.path("home/models");
+    let run = || serde_json::from_str::<RunSummary>(&bench.said(&["run", "spec.toml", "--json"])).unwrap().run;
+    let first = run();
+    // As if it were larger than the room.
+    let place = models.join(first.as_str()).join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
+    manifest["files"]["users.ids.arrow"]["bytes"] = (64u64 << 20).into();
+    std::fs::write(&place, manifest.to_string()).unwrap();
+    let second = run();
+    assert!(models.join(first.as_str()).is_dir(), "there is room for both");
+    std::fs::write(bench.path("home/model-space"), "32\n").unwrap();
+    let third = run();
+    assert!(!models.join(first.as_str()).exists(), "the oldest makes room");
+    assert!(models.join(second.as_str()).is_dir() && models.join(third.as_str()).is_dir());
+    std::fs::write(bench.path("home/model-space"), "0\n").unwrap();
+    let fourth = run();
+    assert!(!models.join(fourth.as_str()).exists(), "a lab that keeps none keeps none of the terminal");
+    std::fs::remove_dir_all(&models).unwrap();
+    let error = bench.refused(4, &["recommend", "--run", fourth.as_str(), "--user", "u"]);
+    assert!(error.contains("its server was told to keep none (--model-space 0)"), "{error}");
+}
+
+#[test]
+fn a_lab_that_cannot_keep_the_model_costs_the_run_a_warning_and_nothing_else() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.path("home")).unwrap();
+    std::fs::write(bench.path("home/models"), "a file in the way").unwrap();
+    let summary: RunSummary = serde_json::from_str(&bench.said(&["run", "spec.toml", "--json"])).unwrap();
+    let told = summary.warnings.iter().any(|warning| warning.starts_with("the model could not be kept: "));
+    assert!(told, "{:?}", summary.warnings);
+    let text = bench.said(&["run", "spec.toml"]);
+    assert!(text.contains("the model could not be kept: ") && !text.contains("The lab keeps"), "{text}");
+    assert_eq!(std::fs::read_to_string(bench.path("home/models")).unwrap(), "a file in the way");
+}
+
+#[test]
 fn a_stored_model_is_asked_for_its_features_and_gives_the_numbers_of_its_run() {
     let bench = Bench::new();
     let spec = std::fs::read_to_string(bench.path("spec.toml")).unwrap().replace("item-knn", "content-tfidf");
@@ -133,7 +196,9 @@ fn what_cannot_be_recommended_is_one_sentence_with_a_remedy() {
     assert!(error.starts_with("recspeed: nowhere holds no saved model; name a folder that"), "{error}");
     let error = bench.refused(4, &["recommend", "--run", "abc", "--user", "u"]);
     assert!(
-        error.contains("no model of the run `abc`; it keeps none yet: train with `recspeed run FILE --model DIR`"),
+        error.contains(
+            "no model of the run `abc`; it keeps none yet: `recspeed run FILE` keeps the model under the name"
+        ),
         "{error}"
     );
     let error = bench.refused(2, &["recommend", "--model", "model"]);

@@ -166,6 +166,17 @@ fn a_model_that_was_not_kept_is_no_success_and_the_metrics_are_shown_all_the_sam
 }
 
 #[test]
+fn a_run_that_fails_leaves_no_model_in_the_lab_nor_half_of_one() {
+    let fail = r#"mkdir -p "$here/home/models/$run/files-x" "$here/home/models/other/files-x"
+say '"kind":"failed","code":"data","cause":"the file is empty","detail":""'; exit 4"#;
+    let bench = Bench::new(fail);
+    assert_eq!(bench.run(&["--json"]).status.code(), Some(4));
+    let left: Vec<_> =
+        fs::read_dir(bench.path("home/models")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["other"], "what others write is theirs");
+}
+
+#[test]
 fn a_model_that_cannot_be_kept_is_told_before_a_worker_is_started() {
     let bench = Bench::new(FINISH);
     let spec = bench.path("spec.toml");

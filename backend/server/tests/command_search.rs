@@ -1,6 +1,8 @@
 //! `recspeed search` against workers that are shell scripts: what is tried, logged, gone on from, and measured in the end.
 
 mod bench;
+#[path = "command_search/twice.rs"]
+mod twice;
 
 use std::fs;
 use std::process::Output;
@@ -370,10 +372,10 @@ fn a_corner_of_a_grid_that_makes_no_spec_is_passed_over() {
 fn a_trial_that_the_worker_refuses_has_failed_and_the_search_goes_on() {
     let bench = Bench::new(SEARCH);
     bench.put("refused", "1 2 3 4");
-    let output = search(&bench, &["--trials", "12"]);
+    let output = search(&bench, &["--trials", "9"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let tried = trials(&bench, "found");
-    assert_eq!(tried.len(), 12);
+    assert_eq!(tried.len(), 9);
     for trial in &tried {
         assert_eq!(trial["value"].is_null(), neighbours(trial) < 5, "{trial}");
         assert!(neighbours(trial) > 4 || trial["cause"].as_str().unwrap().contains("no such neighbours"), "{trial}");

@@ -241,9 +241,13 @@ pub(crate) fn load(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<LoadedData, RunFailure> {
     let whole = Dataset { source: dataset.source.clone(), filters: Filters::default() };
-    let loaded = home
-        .load(&LoadRequest { dataset: &whole, seed, look_up }, progress)
-        .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
+    let loaded = home.load(&LoadRequest { dataset: &whole, seed, look_up }, progress).map_err(|error| {
+        let failure = RunFailure::new(FailureCode::Data, error.to_string());
+        match error.instead() {
+            none if none.is_empty() => failure,
+            instead => failure.refused(instead),
+        }
+    })?;
     Ok(LoadedData {
         interactions: loaded.interactions,
         item_attributes: loaded.item_attributes,

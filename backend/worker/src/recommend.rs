@@ -8,7 +8,7 @@ use recspeed_experiment::{Answering, Asked, Model};
 use recspeed_models::{ModelError, SavedModel};
 use recspeed_types::api::ApiFailure;
 use recspeed_types::limits::MAX_EVENT_BYTES;
-use recspeed_types::recommend::{HOW_TO_ASK, RecommendReply, RecommendRequest, failure};
+use recspeed_types::recommend::{RecommendReply, failure};
 use recspeed_types::{FailureCode, sentence};
 
 use crate::output::complain;
@@ -42,15 +42,7 @@ pub(crate) fn serve(dir: &Path) -> ExitCode {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let reply = match serde_json::from_slice::<RecommendRequest>(&line) {
-            Ok(request) => answering.answer(&request).map_or_else(RecommendReply::Failure, RecommendReply::Answer),
-            Err(error) => RecommendReply::Failure(failure(
-                "invalid-request",
-                format!("The question cannot be read: {error}."),
-                Some(HOW_TO_ASK.to_owned()),
-            )),
-        };
-        if !say(&reply) {
+        if !say(&answering.reply_to(&line)) {
             return ExitCode::SUCCESS;
         }
     }

@@ -58,8 +58,12 @@ pub(crate) fn load(
                 )));
             }
             let limits = ReadLimits { max_bad_share: *max_bad_share, max_inflated_bytes: MAX_INFLATED_BYTES };
-            let read = read_ratings(*format, &bytes, limits).map_err(|error| refuse(error.to_string()))?;
+            let read = read_ratings(*format, &bytes, limits).map_err(|error| match error.instead() {
+                none if none.is_empty() => refuse(error.to_string()),
+                instead => refuse(error.to_string()).refused(instead),
+            })?;
             Ok(LoadedData {
+                warnings: read.report.warnings_of_times(&read.interactions),
                 interactions: read.interactions,
                 item_attributes: None,
                 user_attributes: None,
@@ -67,7 +71,6 @@ pub(crate) fn load(
                 name: name.unwrap_or_else(|| "uploaded file".to_owned()),
                 sha256: found,
                 synthetic: false,
-                warnings: Vec::new(),
             })
         }
     }

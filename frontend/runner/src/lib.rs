@@ -5,6 +5,7 @@
 //! thread and no files: a run is stopped by ending the web worker, and uploads come as bytes.
 
 mod data;
+mod kept;
 mod outlet;
 mod retrieval;
 mod tab;
@@ -35,10 +36,20 @@ pub fn start() {
 pub fn run(run: &str, spec: &str, upload: Option<Vec<u8>>, name: Option<String>, version: Option<String>) {
     let Ok(run) = RunId::new(run) else { return };
     outlet::open(run.clone());
+    kept::forget();
     outlet::emit(match attempt(&run, spec, Tab::new(upload, name, version)) {
         Ok(summary) => EventKind::Finished { summary: Box::new(summary) },
         Err(failure) => failure.into_event(),
     });
+}
+
+/// Asks the model of a run that has finished here, if it was the last one, and gives a reply as JSON.
+///
+/// - `run`: the run's name
+/// - `question`: a `RecommendRequest` as JSON; without one it says what can be asked
+#[wasm_bindgen]
+pub fn ask(run: &str, question: Option<String>) -> String {
+    kept::reply(run, question.as_deref())
 }
 
 /// Reads a file as a run would, and gives why that cannot be done; nothing where it can.
@@ -68,5 +79,10 @@ fn attempt(run: &RunId, spec: &str, mut tab: Tab) -> Result<RunSummary, RunFailu
         return Err(invalid(format!("The spec has {} bytes; allowed: {MAX_SPEC_BYTES}.", spec.len())));
     }
     let spec = ExperimentSpec::from_json(spec).map_err(|error| invalid(format!("The spec cannot be read: {error}")))?;
-    recspeed_experiment::run(run, &spec, &mut tab).map(|outcome| outcome.summary)
+    let outcome = recspeed_experiment::run(run, &spec, &mut tab)?;
+    // What ran is resolved again to the same; the summary does not depend on it.
+    let Ok(resolved) = spec.resolve() else { return Ok(outcome.summary) };
+    let (summary, answering) = outcome.into_answering(&resolved);
+    kept::keep(run.clone(), answering);
+    Ok(summary)
 }

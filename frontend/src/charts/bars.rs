@@ -25,12 +25,13 @@ pub(crate) struct Extent {
     pub before: Option<f64>,
 }
 
-/// The metrics that share a scale from 0: those of ranked lists. Errors in stars, popularity and bits have other units.
+/// The metrics that share a scale from 0: those of how right ranked lists are. Errors in stars, popularity and bits have other units, and
+/// the share of the catalogue that is shown is many times as large: on its scale nothing could be told of the others.
 pub(crate) fn bars(metrics: &[(String, f64)], before: &[(String, f64)]) -> Vec<Bar> {
     let on_scale = |name: &str| {
         name.parse::<MetricName>().is_ok_and(|m| {
-            use recspeed_types::MetricKind::{MeanPopularity, Novelty, PopularityLift};
-            m.kind.at_k() && !matches!(m.kind, MeanPopularity | Novelty | PopularityLift)
+            use recspeed_types::MetricKind::{Hit, Map, Mrr, Ndcg, Precision, Recall};
+            matches!(m.kind, Precision | Recall | Hit | Ndcg | Map | Mrr)
         })
     };
     metrics
@@ -100,17 +101,18 @@ mod tests {
 
     #[test]
     fn only_metrics_of_lists_share_the_scale() {
-        let metrics = [("rmse", 0.9), ("ndcg@10", 0.13), ("mean-popularity@10", 371.0), ("coverage@10", 0.05)]
-            .map(|(n, v)| (n.to_owned(), v));
+        let metrics =
+            [("rmse", 0.9), ("ndcg@10", 0.13), ("mean-popularity@10", 371.0), ("coverage@10", 0.65), ("hit@5", 0.1)]
+                .map(|(n, v)| (n.to_owned(), v));
         let names: Vec<String> = bars(&metrics, &[]).into_iter().map(|bar| bar.name).collect();
-        assert_eq!(names, ["ndcg@10", "coverage@10"]);
+        assert_eq!(names, ["ndcg@10", "hit@5"]);
     }
 
     #[test]
     fn bars_of_one_length_are_one_value_whatever_else_a_run_has() {
         let bar = |name: &str, value, before| Bar { name: name.to_owned(), value, before };
         let alone = [bar("ndcg@10", 0.04, Some(0.08))];
-        let beside = [bar("ndcg@10", 0.04, Some(0.08)), bar("coverage@10", 0.93, None)];
+        let beside = [bar("ndcg@10", 0.04, Some(0.08)), bar("hit@10", 0.93, None)];
         assert_eq!(extents(&alone)[0], Extent { value: 4.0, before: Some(8.0) });
         assert_eq!(extents(&alone)[0], extents(&beside)[0]);
         assert_eq!(extents(&beside)[1], Extent { value: 93.0, before: None });

@@ -2,8 +2,8 @@
 
 use recspeed_types::capital;
 
-use super::number::{counted, place, trimmed, value};
-use super::series::{Line, Plot, XAxis};
+use super::number::{counted, place, value};
+use super::series::{Line, Plot, XAxis, curve_title};
 use crate::state::Rows;
 
 /// The chart in one or two sentences.
@@ -26,11 +26,11 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
     let measured = plot.points(line);
     let points: Vec<(f64, f64)> = measured.iter().copied().filter(|point| point.1.is_finite()).collect();
     let lost = measured.len() - points.len();
-    let rows = line.on.title();
+    let (rows, name) = (line.on.title(), curve_title(&plot.name));
     let subject = match &line.run {
-        Some((_, run)) if line.on == Rows::Train => format!("{run}: {}", plot.name),
-        Some((_, run)) => format!("{run}: {rows} {}", plot.name),
-        None => capital(&format!("{rows} {}", plot.name)),
+        Some((_, run)) if line.on == Rows::Train => format!("{run}: {name}"),
+        Some((_, run)) => format!("{run}: {rows} {name}"),
+        None => capital(&format!("{rows} {name}")),
     };
     let Some(last) = points.last() else {
         return (lost > 0).then(|| format!("{subject}: none of {} is a number.", counted(lost as u64, "value")));
@@ -64,13 +64,13 @@ fn course(plot: &Plot, points: &[(f64, f64)]) -> Option<String> {
     let length = length(plot.x, points.last()?.0);
     if value(lowest.1) == value(highest.1) {
         // What is not told apart in the digits shown has not moved for the reader.
-        return Some(format!("stayed at {} in {length}", value(lowest.1)));
+        return Some(format!("stayed at {} {length}", value(lowest.1)));
     }
     let (least, most) = ends(&means)?;
     if most.1 - least.1 <= chance {
         let mean = points.iter().map(|point| point.1).sum::<f64>() / points.len() as f64;
         let between = format!("between {} and {}", value(lowest.1), value(highest.1));
-        return Some(format!("stayed near {}, {between}, in {length}", value(mean)));
+        return Some(format!("stayed near {}, {between}, {length}", value(mean)));
     }
     let falls = means.last()?.1 < means.first()?.1;
     // Where it began is a point, unless that lies by chance on the other side of the points around it.
@@ -85,9 +85,9 @@ fn course(plot: &Plot, points: &[(f64, f64)]) -> Option<String> {
         let last = points.last()?.1;
         let ends = [at("lowest", lowest, lowest.1 < last), at("highest", highest, highest.1 > last)];
         let ends: String = ends.into_iter().flatten().collect();
-        return Some(format!("went up and down, from {from} to {to}, in {length}{ends}"));
+        return Some(format!("went up and down, from {from} to {to}, {length}{ends}"));
     }
-    let way = format!("{} from {} to {} in {length}", if falls { "fell" } else { "rose" }, value(from), about(to));
+    let way = format!("{} from {} to {} {length}", if falls { "fell" } else { "rose" }, value(from), about(to));
     let level = level_since(&means, chance.max(0.05 * (from - to).abs()));
     if let Some(since) = level {
         return Some(format!("{way}, level since {} {}", plot.x.title(), place(since)));
@@ -101,15 +101,12 @@ fn course(plot: &Plot, points: &[(f64, f64)]) -> Option<String> {
     Some(format!("{way}{lowest}"))
 }
 
-/// How far a curve went: `20 epochs`, and `19.1 epochs` on the way there.
+/// How far a curve went: `in 20 epochs`, and `by epoch 19.08` on the way there.
 fn length(x: XAxis, at: f64) -> String {
     match x {
-        XAxis::Epochs => {
-            let text = if at < 0.1 { value(at) } else { format!("{at:.1}") };
-            let text = trimmed(&text);
-            format!("{text} {}", if text == "1" { "epoch" } else { "epochs" })
-        }
-        XAxis::Steps => counted(at as u64, "step"),
+        XAxis::Epochs if at.fract() > 0.0 => format!("by epoch {}", place(at)),
+        XAxis::Epochs => format!("in {}", counted(at as u64, "epoch")),
+        XAxis::Steps => format!("in {}", counted(at as u64, "step")),
     }
 }
 
@@ -214,6 +211,8 @@ mod tests {
         assert!(told.starts_with("Training loss fell from 0.9") && told.ends_with(" in 3 epochs."), "{told}");
         let told = in_words(&noisy(120, |x| 0.2 + 0.2 * x, 0.05));
         assert!(told.starts_with("Training loss rose from 0.1"), "{told}");
+        let told = in_words(&noisy(120, |x| 0.5 + (x - 1.5).abs(), 0.05));
+        assert!(told.starts_with("Training loss went up and down, from "), "{told}");
     }
 
     #[test]
@@ -228,9 +227,9 @@ mod tests {
     #[test]
     fn an_epoch_that_is_not_over_is_not_counted_as_one() {
         let told = |at: f64| length(XAxis::Epochs, at);
-        assert_eq!([19.08, 20.0, 1.0].map(told), ["19.1 epochs", "20 epochs", "1 epoch"]);
-        assert_eq!([0.5, 0.02].map(told), ["0.5 epochs", "0.02 epochs"]);
-        assert_eq!(length(XAxis::Steps, 1.0), "1 step");
+        assert_eq!([19.08, 20.0, 1.0].map(told), ["by epoch 19.08", "in 20 epochs", "in 1 epoch"]);
+        assert_eq!(told(0.02), "by epoch 0.02");
+        assert_eq!(length(XAxis::Steps, 1.0), "in 1 step");
     }
 
     #[test]

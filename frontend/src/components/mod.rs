@@ -1,5 +1,6 @@
 //! Parts that several screens use.
 
+mod ask;
 mod command;
 mod component_list;
 mod dialog;
@@ -22,6 +23,7 @@ mod theme_colours;
 mod toasts;
 mod warned;
 
+pub(crate) use ask::AskModel;
 pub(crate) use command::{CopyCommand, with_code};
 pub(crate) use dialog::Modal;
 pub(crate) use field::{FieldError, FieldRow};

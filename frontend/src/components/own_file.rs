@@ -26,17 +26,21 @@ const fn example(format: DataFormat) -> &'static str {
 
 /// The window; open while the lab says so.
 #[component]
-pub(crate) fn OwnFile() -> impl IntoView {
+pub(crate) fn OwnFile(
+    /// Hears of a file that was taken: its hash, and whether the server has it.
+    #[prop(optional)]
+    taken: Option<Callback<(String, bool)>>,
+) -> impl IntoView {
     let lab = use_lab();
     view! {
         <Modal open=lab.own_file title="A file of yours">
-            <OwnFileForm/>
+            <OwnFileForm taken=taken/>
         </Modal>
     }
 }
 
 #[component]
-fn OwnFileForm() -> impl IntoView {
+fn OwnFileForm(taken: Option<Callback<(String, bool)>>) -> impl IntoView {
     let lab = use_lab();
     let input = NodeRef::<html::Input>::new();
     let file = RwSignal::new_local(None::<File>);
@@ -65,9 +69,12 @@ fn OwnFileForm() -> impl IntoView {
             }
         });
     };
-    let finish = move |sha256: &str, format: DataFormat| {
+    let finish = move |sha256: &str, format: DataFormat, on_server: bool| {
         lab.draft.update(|draft| draft.choose("dataset", &format!("upload:{}:{sha256}", format.as_str())));
         lab.own_file.set(false);
+        if let Some(taken) = taken {
+            taken.run((sha256.to_owned(), on_server));
+        }
     };
     let here = move |_| {
         let Some(chosen) = file.get_untracked() else { return };
@@ -86,7 +93,7 @@ fn OwnFileForm() -> impl IntoView {
                         files.retain(|other| other.sha256 != held.sha256);
                         files.push(held);
                     });
-                    finish(&sha256, format);
+                    finish(&sha256, format, false);
                 }
                 Err(words) => error.set(Some(words)),
             }
@@ -109,7 +116,7 @@ fn OwnFileForm() -> impl IntoView {
                             all.retain(|other| other.sha256 != record.sha256);
                             all.insert(0, record);
                         });
-                        finish(&sha256, format);
+                        finish(&sha256, format, true);
                     }
                     Err(failure) => error.set(Some(failure.to_string())),
                 }
@@ -128,7 +135,7 @@ fn OwnFileForm() -> impl IntoView {
         sent.set(None);
     };
     let formats = DataFormat::ALL.map(|one| {
-        view! { <option value=one.as_str() selected=move || format.get() == one>{one.as_str()}</option> }
+        view! { <option value=one.as_str() selected=move || format.get() == one>{one.title()}</option> }
     });
     let pick_format = move |event| {
         let value = event_target_value(&event);

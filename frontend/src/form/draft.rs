@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use recspeed_types::spec::DatasetSpec;
 use recspeed_types::{ExperimentSpec, SpecError};
 
 use super::edit::{self, with_kind};
+use super::guess::format_of_name;
 use super::recommenders::{self, ListChange};
 use super::{Field, FieldKind};
 
@@ -134,6 +136,7 @@ impl SpecDraft {
         });
         match outcome {
             Ok(spec) => {
+                let spec = if field.path == "dataset.path" { self.as_its_name_says(spec) } else { spec };
                 let mut misfits = std::mem::take(&mut self.misfits);
                 misfits.remove(&field.path);
                 let text = format!("{}{}", self.opening_comments(), toml_of(&spec));
@@ -152,6 +155,22 @@ impl SpecDraft {
             let unnamed = if path == "dataset" { value == "file" } else { self.unnamed };
             *self = Self { text, unnamed, ..Self::of(spec) };
         }
+    }
+
+    /// The reader chose a data set that stands in no catalogue, as a file on the server's machine; the filters stay.
+    pub(crate) fn take_dataset(&mut self, dataset: DatasetSpec) {
+        let spec = edit::with_dataset(&self.spec, dataset);
+        let text = format!("{}{}", self.opening_comments(), toml_of(&spec));
+        *self = Self { text, ..Self::of(spec) };
+    }
+
+    /// A spec whose path was typed, with the format that the path speaks for, unless it spoke for the same one before: what
+    /// the reader has chosen since then stays.
+    fn as_its_name_says(&self, spec: ExperimentSpec) -> ExperimentSpec {
+        let told = |spec: &ExperimentSpec| spec.dataset.path.as_deref().and_then(format_of_name);
+        let format = told(&spec).filter(|format| told(&self.spec) != Some(*format));
+        let fitting = format.and_then(|format| with_kind(&spec, "dataset.format", format.as_str()));
+        fitting.unwrap_or(spec)
     }
 
     /// The reader's notes at the top of the TOML: a knob writes the rest anew.
@@ -199,6 +218,8 @@ fn is_at(error: &SpecError, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::spec::DataFormat;
+
     use super::*;
 
     fn epochs() -> Field {
@@ -276,6 +297,35 @@ mod tests {
             assert!(problems[0].path == field.path && problems[0].message.starts_with("is `abc`"), "{problems:?}");
             assert!(!draft.is_runnable());
         }
+    }
+
+    #[test]
+    fn the_ending_of_a_path_sets_the_format_and_what_the_reader_chose_then_stays() {
+        let mut draft = SpecDraft::default();
+        draft.choose("dataset", "file");
+        let path = Field::new("dataset.path", "Path", "", FieldKind::Text);
+        let format = |draft: &SpecDraft| draft.spec().dataset.format;
+        draft.type_field(&path, "ml-100k/ml-100k.inter");
+        assert_eq!(format(&draft), Some(DataFormat::Recbole));
+        assert!(draft.is_runnable(), "{:?}", draft.problems());
+        draft.choose("dataset.format", "movielens");
+        draft.type_field(&path, "ml-100k/other.inter");
+        assert_eq!(format(&draft), Some(DataFormat::Movielens), "the same ending says nothing new");
+        draft.type_field(&path, "sequences.txt");
+        assert_eq!(format(&draft), Some(DataFormat::Movielens), "an ending that says nothing");
+        draft.type_field(&path, "ratings_Beauty.csv");
+        assert_eq!(format(&draft), Some(DataFormat::AmazonCsv));
+    }
+
+    #[test]
+    fn a_file_on_the_server_is_taken_with_its_attributes_and_the_filters_stay() {
+        let mut draft = SpecDraft::default();
+        draft.type_toml(draft.text().replace("source = \"builtin\"", "source = \"builtin\"\nmin_user = 5"));
+        let file =
+            DatasetSpec { items: Some("a.item".to_owned()), ..DatasetSpec::file("a.inter", DataFormat::Recbole) };
+        draft.take_dataset(file.clone());
+        assert_eq!(draft.spec().dataset, DatasetSpec { min_user: Some(5), ..file });
+        assert!(draft.text().contains("items = \"a.item\"") && draft.is_runnable(), "{}", draft.text());
     }
 
     #[test]

@@ -85,6 +85,12 @@ pub(crate) fn with_kind(spec: &ExperimentSpec, path: &str, value: &str) -> Optio
             }
         }
         "dataset" => next.dataset = dataset(&spec.dataset, value)?,
+        "dataset.format" => {
+            let format = DataFormat::ALL.into_iter().find(|format| format.as_str() == value)?;
+            next.dataset.format = Some(format);
+            // Only tables have named columns.
+            next.dataset.columns = next.dataset.columns.filter(|_| format.is_table());
+        }
         "engine.kind" | "strategy.kind" | "strategy.schedule" => next = fitting::with_computing(spec, path, value)?,
         _ => {
             let place = path.strip_prefix("recommender.")?.strip_suffix(".kind")?;
@@ -185,13 +191,23 @@ fn dataset(old: &DatasetSpec, value: &str) -> Option<DatasetSpec> {
         ["file"] => DatasetSpec::file("", DataFormat::AmazonCsv),
         _ => return None,
     };
-    Some(DatasetSpec {
+    Some(with_filters_of(old, new))
+}
+
+/// The spec with another data set, under the filters of the old one.
+pub(super) fn with_dataset(spec: &ExperimentSpec, dataset: DatasetSpec) -> ExperimentSpec {
+    ExperimentSpec { dataset: with_filters_of(&spec.dataset, dataset), ..spec.clone() }
+}
+
+/// A data set with the filters of another one.
+fn with_filters_of(old: &DatasetSpec, new: DatasetSpec) -> DatasetSpec {
+    DatasetSpec {
         min_user: old.min_user,
         min_item: old.min_item,
         sample: old.sample,
         implicit_threshold: old.implicit_threshold,
         ..new
-    })
+    }
 }
 
 /// The inverse of [`dataset`]: the choice that a data set stands for.
@@ -208,6 +224,7 @@ pub(crate) fn dataset_value(dataset: &DatasetSpec) -> String {
 #[cfg(test)]
 mod tests {
     use recspeed_types::catalogue::kinds;
+    use recspeed_types::spec::ColumnNames;
     use serde_json::json;
 
     use super::*;
@@ -273,6 +290,19 @@ mod tests {
         assert_eq!((named(&stars), stars.resolve().err()), (vec!["auc".to_owned()], None));
         let stars = set(&ExperimentSpec::default(), "evaluation.metrics", Some(json!(["rmse"]))).unwrap();
         assert_eq!(named(&choose(&stars, "densenet")), ["rmse"], "asked for by name");
+    }
+
+    #[test]
+    fn another_format_of_a_file_leaves_no_names_of_columns_that_it_has_not() {
+        let mut spec =
+            ExperimentSpec { dataset: DatasetSpec::file("x", DataFormat::Parquet), ..ExperimentSpec::default() };
+        spec.dataset.columns = Some(ColumnNames { user: Some("a".to_owned()), ..ColumnNames::default() });
+        let arrow = with_kind(&spec, "dataset.format", "arrow").unwrap();
+        assert_eq!((arrow.dataset.format, &arrow.dataset.columns), (Some(DataFormat::Arrow), &spec.dataset.columns));
+        let recbole = with_kind(&spec, "dataset.format", "recbole").unwrap();
+        assert_eq!((recbole.dataset.format, &recbole.dataset.columns), (Some(DataFormat::Recbole), &None));
+        assert_eq!(recbole.resolve().err(), None);
+        assert_eq!(with_kind(&spec, "dataset.format", "excel"), None);
     }
 
     #[test]

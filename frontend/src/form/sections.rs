@@ -193,7 +193,7 @@ fn format() -> Field {
         "Format",
         "How the file is written. Gzip and zstd are recognised by themselves.",
         FieldKind::Choice {
-            options: DataFormat::ALL.map(|f| Choice::plain(f.as_str())).to_vec(),
+            options: DataFormat::ALL.map(|f| Choice::titled(f.as_str(), f.title())).to_vec(),
             default: String::new(),
         },
     )

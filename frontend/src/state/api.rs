@@ -1,7 +1,9 @@
 //! The server's REST interface, as the page uses it.
 
 use gloo_net::http::{Request, RequestBuilder, Response};
-use recspeed_types::api::{ApiFailure, LabInfo, RunPage, RunRecord, RunRequest, StudyListing, StudyPage, UploadRecord};
+use recspeed_types::api::{
+    ApiFailure, LabInfo, RunPage, RunRecord, RunRequest, ServerFiles, StudyListing, StudyPage, UploadRecord,
+};
 use recspeed_types::study::StudyReport;
 use recspeed_types::{RunEvent, RunId};
 use serde::de::DeserializeOwned;
@@ -71,6 +73,11 @@ pub(crate) async fn lab() -> Result<LabInfo, ApiError> {
 /// `GET /api/datasets`.
 pub(crate) async fn datasets() -> Result<Vec<UploadRecord>, ApiError> {
     answer(send(Request::get("/api/datasets")).await?).await
+}
+
+/// `GET /api/datasets/files`.
+pub(crate) async fn server_files() -> Result<ServerFiles, ApiError> {
+    answer(send(Request::get("/api/datasets/files")).await?).await
 }
 
 /// `GET /api/datasets/ID/report`, read by name.

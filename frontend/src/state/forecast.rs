@@ -100,16 +100,22 @@ mod tests {
         let told = of("beauty-synthetic", "ease", Some((64 << 30, 2)));
         assert!(told.tab && told.server && told.estimate.is_none(), "{told:?}");
         let why = told.refusal.as_deref().expect("it says why");
-        assert!(why.contains("925.9 GiB of memory and about 108 hours (over about 65500 it would fit)"), "{why}");
+        assert!(
+            why.contains("925.9 GiB of memory and about 108 hours (up to about 65,500 of them would fit)"),
+            "{why}"
+        );
         assert_eq!(told.instead, Instead::kinds("recommender", &["slim", "item-knn"]));
         assert!(told.whose().contains("this tab and for the server"));
         let small = of("beauty-synthetic", "ease", Some((1 << 30, 2)));
         assert!(small.tab && small.server, "{small:?}");
-        assert!(small.refusal.is_some_and(|why| why.contains("over about 11500 it would fit")), "a tab has more");
+        assert!(
+            small.refusal.is_some_and(|why| why.contains("up to about 11,500 of them would fit")),
+            "a tab has more"
+        );
         // Where nobody may ask the server, or nobody knows what it has, only the tab is spoken of.
         let alone = of("beauty-synthetic", "ease", None);
         assert!(alone.tab && !alone.server && alone.whose() == "Too much for this tab. ", "{alone:?}");
-        assert!(alone.refusal.is_some_and(|why| why.contains("over about 11500 it would fit")));
+        assert!(alone.refusal.is_some_and(|why| why.contains("up to about 11,500 of them would fit")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use recspeed_types::api::{LabInfo, Role, RunRecord, RunRequest, UploadRecord};
+use recspeed_types::api::{LabInfo, Role, RunRecord, RunRequest, ServerFile, ServerFiles, UploadRecord};
 use recspeed_types::spec::{DataFormat, DataSource, DatasetSpec, EvaluationSpec};
 use recspeed_types::{ExperimentSpec, ResolvedSpec, RunId};
 
@@ -73,6 +73,8 @@ pub(crate) struct Lab {
     pub session: Session,
     /// Files that were given to the server.
     pub uploads: RwSignal<Vec<UploadRecord>>,
+    /// Data files on the server's machine; none until it has said which there are.
+    pub server_files: RwSignal<Option<ServerFiles>>,
     /// Why these are not known, where the server was asked for them in vain.
     pub no_uploads: RwSignal<Option<String>>,
     /// Files of the reader's own that this tab holds.
@@ -105,6 +107,7 @@ impl Lab {
             typing: RwSignal::new(None),
             session: Session::new(),
             uploads: RwSignal::new(Vec::new()),
+            server_files: RwSignal::new(None),
             no_uploads: RwSignal::new(None),
             held: RwSignal::new(Vec::new()),
             own_file: RwSignal::new(false),
@@ -149,7 +152,7 @@ impl Lab {
         }
     }
 
-    /// Asks the server for the files that were given to it.
+    /// Asks the server for the files that were given to it, and for those that lie on its machine.
     pub(crate) fn ask_uploads(self) {
         self.no_uploads.set(None);
         spawn_local(async move {
@@ -159,7 +162,37 @@ impl Lab {
                     self.no_uploads.set(Some(format!("The files given to the server are not in this list. {error}")));
                 }
             }
+            match api::server_files().await {
+                Ok(files) => self.server_files.set(Some(files)),
+                Err(error) => self.no_uploads.update(|why| {
+                    why.get_or_insert_with(|| format!("The files on the server are not in this list. {error}"));
+                }),
+            }
         });
+    }
+
+    /// The listed file on the server's machine that a data set reads.
+    pub(crate) fn server_file_of(self, dataset: &DatasetSpec) -> Option<ServerFile> {
+        self.server_files.with(|all| all.as_ref()?.files.iter().find(|file| file.is_of(dataset)).cloned())
+    }
+
+    /// Takes a listed data set into the draft: a built-in one by its name, an upload by its hash, a file by its id. Says
+    /// whether there is one.
+    pub(crate) fn take_dataset(self, id: &str) -> bool {
+        let file =
+            self.server_files.with_untracked(|all| all.as_ref()?.files.iter().find(|file| file.id == id).cloned());
+        if let Some(file) = file {
+            self.draft.update(|draft| draft.take_dataset(file.dataset()));
+            return true;
+        }
+        let upload = self.uploads.with_untracked(|all| all.iter().find(|file| file.sha256 == id).cloned());
+        let value = match upload {
+            Some(upload) => format!("upload:{}:{id}", upload.format.as_str()),
+            None if recspeed_types::builtin::find(id).is_some() => format!("builtin:{id}"),
+            None => return false,
+        };
+        self.draft.update(|draft| draft.choose("dataset", &value));
+        true
     }
 
     /// Takes the next theme, and remembers it.
@@ -232,12 +265,13 @@ impl Lab {
         self.file_name(spec).unwrap_or_else(|| super::session::dataset_title(spec))
     }
 
-    /// The name that a file of the reader's own came with, where this page knows the file.
+    /// The name that a file of the reader's own came with, where this page knows the file; of a known data set its title.
     fn file_name(self, spec: &ExperimentSpec) -> Option<String> {
         let id = spec.dataset.id.as_deref().unwrap_or_default();
         let given = self.uploads.with(|all| all.iter().find(|file| file.sha256 == id).map(|file| file.name.clone()));
         let held = || self.held.with(|all| all.iter().find(|file| file.sha256 == id).map(|file| file.name.clone()));
-        given.or_else(held)
+        let known = || self.server_file_of(&spec.dataset).filter(|file| file.about.is_some()).map(|file| file.title);
+        given.or_else(held).or_else(known)
     }
 
     /// The name of an experiment for people.

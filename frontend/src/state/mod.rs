@@ -1,5 +1,6 @@
 //! What the page knows: the draft, the runs, the lab behind it. Only this module speaks HTTP, SSE and to the worker.
 
+mod answerer;
 pub(crate) mod api;
 mod batch;
 mod check;
@@ -12,6 +13,7 @@ mod kept;
 mod lab;
 mod live;
 mod location;
+mod questions;
 mod reply;
 mod run_view;
 mod session;
@@ -21,6 +23,7 @@ mod theme;
 mod toast;
 mod upload;
 
+pub(crate) use answerer::{Answerer, Answers};
 pub(crate) use clipboard::copy;
 pub(crate) use download::{curve_csv, save};
 pub(crate) use ending::Ending;

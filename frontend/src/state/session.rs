@@ -1,9 +1,12 @@
 //! The runs of the lab page: the one that is shown, the curve of the one before it, and what else this tab has on the
 //! server.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use recspeed_types::api::{Failure, RunRecord, RunStatus};
 use recspeed_types::{ExperimentSpec, FailureCode, RunId};
+use serde_json::Value;
 
 use super::{Ending, RunView};
 
@@ -27,6 +30,8 @@ pub(crate) struct RunState {
     pub record: ArcRwSignal<RunRecord>,
     /// What its events tell.
     pub view: ArcRwSignal<RunView>,
+    /// What its model answered when it was recorded: `RecordedAnswers`, read by name.
+    pub recorded: Option<Arc<Value>>,
 }
 
 impl PartialEq for RunState {
@@ -38,7 +43,12 @@ impl PartialEq for RunState {
 impl RunState {
     /// A run with its events so far.
     pub(crate) fn new(origin: Origin, record: RunRecord, view: RunView) -> Self {
-        Self { origin, record: ArcRwSignal::new(record), view: ArcRwSignal::new(view) }
+        Self { origin, record: ArcRwSignal::new(record), view: ArcRwSignal::new(view), recorded: None }
+    }
+
+    /// The same with what its model answered when it was recorded.
+    pub(crate) fn with_answers(self, recorded: Option<Value>) -> Self {
+        Self { recorded: recorded.map(Arc::new), ..self }
     }
 
     /// A run that begins in this tab.
@@ -148,8 +158,8 @@ impl Session {
     /// A run that it still holds.
     pub(crate) fn held(self, origin: Origin, id: &RunId) -> Option<RunState> {
         let held = [self.current.get_untracked(), self.ghost.get_untracked()];
-        let all = held.into_iter().flatten().chain(self.others.get_untracked());
-        all.into_iter().find(|run| run.origin == origin && run.id() == *id)
+        let mut all = held.into_iter().flatten().chain(self.others.get_untracked());
+        all.find(|run| run.origin == origin && run.id() == *id)
     }
 
     /// Shows a run that begins.
@@ -225,7 +235,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::spec::{RecommenderSpec, SplitKind, SplitSpec};
+    use recspeed_types::spec::{Loss, RecommenderSpec, SplitKind, SplitSpec};
 
     use super::*;
 
@@ -242,6 +252,14 @@ mod tests {
         assert_eq!(told(&longer), (true, true));
         assert_eq!(told(&method), (true, false), "its numbers can be compared, and it has no loss");
         assert_eq!([&data, &split].map(told), [(false, false); 2]);
+        let by = |kind: &str| ExperimentSpec { recommender: RecommenderSpec::new(kind), ..plain.clone() };
+        let mut loss = plain.clone();
+        loss.training.loss = Some(Loss::Mae);
+        assert_eq!(told(&loss), (true, false), "another loss");
+        loss.training.loss = Some(Loss::Mse);
+        assert_eq!(told(&loss), (true, true), "the loss that it has anyway, said");
+        assert!(!crate::state::same_loss(&by("nmf"), &by("als-explicit")), "each counts down its own");
+        assert!(crate::state::same_loss(&by("nmf"), &by("nmf")));
         // Another seed learns from other rows, and its curve is still one of the same loss.
         assert_eq!(told(&ExperimentSpec { seed: 7, ..plain.clone() }), (true, true));
     }

@@ -3,6 +3,7 @@
 use recspeed_types::api::RunRecord;
 use recspeed_types::{RunEvent, RunId};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Lab, Origin, RunState, RunView, api};
 use crate::form::SpecDraft;
@@ -13,6 +14,9 @@ use leptos::prelude::*;
 struct Recording {
     record: RunRecord,
     events: Vec<RunEvent>,
+    /// What its model answered; nothing where a server tells of the run.
+    #[serde(default)]
+    asked: Option<Value>,
 }
 
 /// Shows the run that was recorded when the page was built. Without the file the page opens empty, and says how to start.
@@ -30,7 +34,7 @@ pub(super) async fn load_stored(lab: Lab, id: RunId) {
     }
     let Ok(record) = api::run(&id).await else { return };
     let Ok(events) = api::events(&id, 0).await else { return };
-    show(lab, Recording { record, events });
+    show(lab, Recording { record, events, asked: None });
 }
 
 /// Shows the run that the reader forked: its curve is what the next one is held against.
@@ -80,7 +84,7 @@ fn show(lab: Lab, recording: Recording) {
         return;
     }
     let view = RunView::of(&recording.events);
-    lab.session.show_example(RunState::new(Origin::Showcase, recording.record, view));
+    lab.session.show_example(RunState::new(Origin::Showcase, recording.record, view).with_answers(recording.asked));
     // A visitor without a link of their own starts from what they see.
     let untouched = lab.draft.with_untracked(|draft| *draft == SpecDraft::default());
     if untouched && !opened_by_link {

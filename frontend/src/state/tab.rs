@@ -1,8 +1,9 @@
 //! Runs in this tab: a web worker with the engine inside, loaded when it is first needed.
 //!
 //! The page posts `{spec, run, version?, upload?, name?}`: texts, and a file of the reader's own where the spec names one; the
-//! worker answers with one [`RunEvent`] as JSON a message. It is kept for the next run, which starts faster in a warm worker, and
-//! thrown away when a run is cancelled: there is no other way to stop a computation in a browser.
+//! worker answers with one [`RunEvent`] as JSON a message, and afterwards questions to the model that it has learnt. It is kept for
+//! the next run, which starts faster in a warm worker, and thrown away when a run is cancelled: there is no other way to stop a
+//! computation in a browser.
 
 use std::cell::RefCell;
 
@@ -15,7 +16,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use super::batch::Batch;
-use super::{RunState, files};
+use super::{RunState, files, questions};
 
 /// Address of the worker's script; built beside the page.
 const SCRIPT: &str = "/runner/worker.js";
@@ -42,6 +43,7 @@ struct Runner {
 impl Drop for Runner {
     fn drop(&mut self) {
         self.worker.terminate();
+        questions::nobody_replies();
     }
 }
 
@@ -98,6 +100,15 @@ pub(super) fn cancel(run: &RunState) {
     fail(run, FailureCode::Cancelled, "You stopped it.", "");
 }
 
+/// Asks the model of a run that has finished in this tab; without a question, what can be asked. `hear` gets JSON text, or nothing where
+/// the runner is gone.
+pub(super) fn ask(run: &RunId, question: Option<&str>, hear: impl FnOnce(Option<String>) + 'static) {
+    match RUNNER.with_borrow(|runner| runner.as_ref().map(|runner| runner.worker.clone())) {
+        Some(worker) => questions::post(&worker, run, question, Box::new(hear)),
+        None => hear(None),
+    }
+}
+
 pub(super) const CANNOT_LOAD: &str =
     "The in-tab runner could not be loaded. Reload the page; if that does not help, run on the server instead.";
 
@@ -145,7 +156,10 @@ fn load() -> Result<Runner, JsValue> {
 }
 
 fn receive(data: &JsValue) {
-    let Some(text) = data.as_string() else { return };
+    let Some(text) = data.as_string() else {
+        questions::heard(data);
+        return;
+    };
     let Ok(event) = recspeed_types::api::read::<RunEvent>(&text) else { return };
     let batch = ACTIVE
         .with_borrow(|active| active.as_ref().filter(|(run, _)| run.id() == event.run).map(|(_, batch)| batch.clone()));

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use recspeed_data::{Csr, Dictionary, Titles};
+use recspeed_data::{Csr, Dictionary};
 use recspeed_recommenders::{BasketItem, RankError, RankRequest, Reason, ranking};
 use recspeed_types::Unobserved;
 use recspeed_types::api::ApiFailure;
 use recspeed_types::catalogue::{Entry, Predicts};
 use recspeed_types::recommend::{
-    BasketEntry, RecommendRequest, Recommendations, Recommended, SAY_WHY_SINCE, ScoreUnit, failure, no_new_users,
-    ties_from,
+    BasketEntry, HOW_TO_ASK, ModelInfo, Owned, RecommendReply, RecommendRequest, Recommendations, Recommended,
+    SAY_WHY_SINCE, ScoreUnit, failure, no_new_users, ties_from,
 };
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec};
 
 use crate::Model;
+use crate::asked::Asked;
 use crate::audience::is_candidate;
 use crate::near::near;
 use crate::reasons::{Names, Whose, in_words};
@@ -24,24 +25,8 @@ const REASONS: usize = 3;
 const BEYOND_SCALE: f32 = 100.0;
 /// Ids that are shown as examples.
 const EXAMPLES: usize = 5;
-
-/// What a model needs besides itself to answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    /// Ids of the users, by index.
-    pub users: Dictionary,
-    /// Ids of the items, by index.
-    pub items: Dictionary,
-    /// What the items are called, by index, where the data set said so.
-    pub titles: Option<Titles>,
-    /// Users × items: what each user had before the test.
-    pub known: Csr,
-    /// What an item counts as that somebody has and did not rate.
-    pub liked_rating: f32,
-    /// Lowest and highest rating that anybody gave: stars are said within it. Lists are ordered by what was predicted, which may lie
-    /// beyond.
-    pub rating_scale: Option<[f32; 2]>,
-}
+/// Items of a user that are named beside the list.
+const OWNED: usize = 5;
 
 /// A trained model with what it needs to answer.
 pub struct Answering {
@@ -77,6 +62,49 @@ impl Answering {
         let candidates = known.into_iter().map(|known| is_candidate(spec.evaluation.candidates, known)).collect();
         let tie_ranks = asked.items.tie_ranks();
         Ok(Self { recommender: spec.recommender.clone(), model, asked, candidates, tie_ranks })
+    }
+
+    /// What somebody needs to know who asks it. `named`: ids of users at most; the first few who had something before the test, as a
+    /// saved model names them, then others spread evenly over all of these.
+    pub fn info(&self, named: usize) -> ModelInfo {
+        let Asked { users, items, known, .. } = &self.asked;
+        let having: Vec<u32> = (0..users.len() as u32).filter(|&user| !known.row(user as usize).0.is_empty()).collect();
+        let (first, others) = having.split_at(having.len().min(EXAMPLES));
+        let step = others.len().div_ceil(named.saturating_sub(first.len()).max(1)).max(1);
+        let spread = first.iter().chain(others.iter().step_by(step)).take(named);
+        let mut had: Vec<u32> = Vec::with_capacity(EXAMPLES);
+        for &item in &known.indices {
+            if had.len() == EXAMPLES {
+                break;
+            }
+            if !had.contains(&item) {
+                had.push(item);
+            }
+        }
+        let model = self.model.as_recommender();
+        let refusal = model.fold_in().is_none().then(|| no_new_users(&self.recommender));
+        let in_words = |refusal: ApiFailure| format!("{} {}", refusal.message, refusal.remedy.unwrap_or_default());
+        let memory = model.memory();
+        ModelInfo {
+            bytes: memory.parameters + memory.buffers,
+            users: spread.map(|&user| users.get(user).to_owned()).collect(),
+            items: had.into_iter().map(|item| items.get(item).to_owned()).collect(),
+            new_users: refusal.is_none(),
+            no_new_users: refusal.map(in_words),
+            explains: self.says_no_why().is_none(),
+        }
+    }
+
+    /// Answers a question as JSON, or says why it does not.
+    pub fn reply_to(&self, question: &[u8]) -> RecommendReply {
+        match serde_json::from_slice::<RecommendRequest>(question) {
+            Ok(request) => self.answer(&request).map_or_else(RecommendReply::Failure, RecommendReply::Answer),
+            Err(error) => RecommendReply::Failure(failure(
+                "invalid-request",
+                format!("The question cannot be read: {error}."),
+                Some(HOW_TO_ASK.to_owned()),
+            )),
+        }
     }
 
     /// Answers.
@@ -115,7 +143,8 @@ impl Answering {
         }
         let explain = |item| model.explain(index, item, REASONS).unwrap_or_default();
         let left_out = if request.include_seen { 0 } else { known.len() };
-        Ok(self.list(&ranking, request, Whose::User, left_out, notes, explain))
+        let has = if request.explain { self.owned(known) } else { Vec::new() };
+        Ok(Recommendations { has, ..self.list(&ranking, request, Whose::User, left_out, notes, explain) })
     }
 
     fn for_basket(&self, request: &RecommendRequest) -> Result<Recommendations, ApiFailure> {
@@ -155,6 +184,13 @@ impl Answering {
         let explain = |item| fold_in.explain_basket(&basket, item, REASONS);
         let left_out = if request.include_seen { 0 } else { basket.len() };
         Ok(self.list(&ranking, request, Whose::Basket, left_out, notes, explain))
+    }
+
+    /// The first few of these items, by their names.
+    fn owned(&self, items: &[u32]) -> Vec<Owned> {
+        let Asked { items: ids, titles, .. } = &self.asked;
+        let title = |item: u32| titles.as_ref().and_then(|titles| titles.get(item)).map(str::to_owned);
+        items.iter().take(OWNED).map(|&item| Owned { item: ids.get(item).to_owned(), title: title(item) }).collect()
     }
 
     /// What is to be said of ratings that nobody gave in the training: methods count them as they are.
@@ -203,7 +239,8 @@ impl Answering {
             Recommended { item: items.get(item).to_owned(), title, score: said(score), reasons }
         });
         let items: Vec<Recommended> = items.collect();
-        Recommendations { ties_from: ties_from(&items, unit), items, unit, left_out: left_out as u64, notes }
+        let (ties_from, left_out) = (ties_from(&items, unit), left_out as u64);
+        Recommendations { ties_from, items, unit, left_out, has: Vec::new(), notes }
     }
 
     /// What is to be said where no reasons come.

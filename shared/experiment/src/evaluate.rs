@@ -166,6 +166,7 @@ pub(crate) fn evaluate(
             "stars".to_owned()
         },
         of_the_mean,
+        baselines: BTreeMap::new(),
     };
     if let (Some(count), Some(ranked)) = (spec.evaluation.sampled, &ranked) {
         story.warn(host, told_of_sampling(count, ranked.in_full, &info));

@@ -3,8 +3,10 @@
 
 mod answer;
 mod apart;
+mod asked;
 mod attributes;
 mod audience;
+mod baselines;
 mod beside_mean;
 mod breakdown;
 mod components;
@@ -16,6 +18,7 @@ mod foresee;
 mod host;
 mod importance;
 mod lacking;
+mod last_model;
 mod latency;
 mod measurable;
 mod model;
@@ -32,10 +35,12 @@ mod unread;
 mod unshrunk;
 mod wordless;
 
-pub use answer::{Answering, Asked};
+pub use answer::Answering;
+pub use asked::{Asked, liked_rating, rating_scale};
 pub use evaluate::UserTable;
 pub use failure::RunFailure;
 pub use host::{Checkpoints, Host, LoadedData, ProcessMemory};
+pub use last_model::LastModel;
 pub use model::{Model, NeuralRecommender};
 pub use numbering::Numbering;
 pub use recspeed_neural::{Elsewhere, Failure as TrainerFailure, Job, NeuralDevice, Trained, Trainer};

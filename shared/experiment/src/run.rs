@@ -3,9 +3,10 @@
 use recspeed_data::{Attributes, Interactions, SplitRows, Titles, apply_filters, leak_count, split};
 use recspeed_types::event::{MemoryBytes, Phase};
 use recspeed_types::spec::{Candidates, EvaluateOn, FitOn, ResolvedSpec};
-use recspeed_types::summary::{DataInfo, EngineInfo, RunSummary, SummaryStatus, Timing};
+use recspeed_types::summary::{DataInfo, EngineInfo, EvaluationInfo, RunSummary, SummaryStatus, Timing};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, Mode, RunId, UserValues};
 
+use crate::baselines::baselines;
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
@@ -91,16 +92,18 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     let evaluated = evaluate(&spec, &prepared, &fitted.model, fitted.steps(), host, &mut story)?;
     let end = host.now_us();
     // After the clock has stopped: neither is a part of the evaluation that others are compared with.
-    let latency = if let Some(audience) = evaluated.ranked_for {
-        latency(&spec, &prepared, &audience, fitted.model.as_recommender(), engine.threads, host)?
-    } else {
-        None
+    let latency = match &evaluated.ranked_for {
+        Some(audience) => latency(&spec, &prepared, audience, fitted.model.as_recommender(), engine.threads, host)?,
+        None => None,
     };
     let timed = host.now_us();
     let importance = importance(&spec, &prepared, &mut fitted.model, &evaluated.metrics, host, &mut story)?;
 
     let memory = with_process(memory, host);
     host.event(EventKind::Memory { rank: 0, bytes: memory });
+    let all_but_baselines = host.now_us();
+    // After time and memory were taken: they are no part of what the run costs.
+    let baselines = baselines(&spec, &prepared, evaluated.ranked_for.as_ref(), host)?;
     let whole_fit_s = seconds(fit_start, evaluate_start);
     let mut spans =
         vec![("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)];
@@ -108,7 +111,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
         spans.push(("single lists", end, timed));
     }
     if !importance.is_empty() {
-        spans.push(("importance", timed, host.now_us()));
+        spans.push(("importance", timed, all_but_baselines));
     }
     for (name, from, to) in spans {
         host.event(EventKind::Span {
@@ -145,7 +148,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
             },
         },
         data: prepared.info,
-        evaluation: evaluated.info,
+        evaluation: EvaluationInfo { baselines, ..evaluated.info },
         breakdowns: evaluated.breakdowns,
         importance,
         training: fitted.training,

@@ -86,6 +86,31 @@ fn second_half_by_popularity(csv: &str) -> RunSummary {
 }
 
 #[test]
+fn baselines_stand_beside_other_methods_and_get_there_what_they_get_themselves() {
+    let result = |kind: &str, metrics: &str| {
+        let text =
+            format!("{FRAME}[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = [{metrics}]\nmax_users = 200\n");
+        attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{kind}: {failure}"))
+    };
+    for (method, baseline, metrics, due) in [
+        ("item-knn", "popularity", r#""ndcg@10", "coverage@10", "recall@5""#, &["ndcg@10", "recall@5"][..]),
+        ("biased-mf", "bias", r#""rmse", "accuracy""#, &["rmse", "accuracy"]),
+    ] {
+        let (beside, itself) = (result(method, metrics), result(baseline, metrics));
+        let told = &beside.evaluation.baselines;
+        assert_eq!(told.keys().collect::<Vec<_>>(), [baseline], "{method}");
+        assert_eq!(told[baseline].len(), due.len(), "{told:?}");
+        for metric in due {
+            assert_eq!(told[baseline][*metric], itself.metrics[*metric], "{method}: {metric}");
+        }
+        assert!(itself.evaluation.baselines.is_empty(), "{baseline} stands beside itself");
+        assert!(beside.metrics[due[0]] != itself.metrics[due[0]], "{method} is no baseline");
+    }
+    // A baseline of errors learns no more than deviations itself, and where likes are predicted no star stands beside them.
+    assert!(result("item-mean", r#""rmse""#).evaluation.baselines.is_empty());
+}
+
+#[test]
 fn groups_by_activity_count_ratings_and_not_the_items_that_were_rated() {
     // Before the test a has rated x five times, b five items once each, and c one item twice.
     let before =

@@ -39,7 +39,7 @@ fn ease_on_more_items_than_it_can_invert_is_refused_before_any_data_are_made() {
         let failure = result.unwrap_err();
         assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
         assert!(failure.cause.contains("dense inverse over all items"), "{failure}");
-        assert!(failure.cause.contains("(over about 32700 it would fit)"), "{failure}");
+        assert!(failure.cause.contains("(up to about 32,700 of them would fit)"), "{failure}");
         let refusal = Refusal { instead: Instead::kinds(place, &["slim", "item-knn"]) };
         assert_eq!(failure.refusal, Some(refusal), "what its words name can be chosen");
         assert!(

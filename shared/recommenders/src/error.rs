@@ -113,7 +113,7 @@ pub enum FitError {
         at_test: u64,
         /// Seconds that it would take on this machine, where that can be told beforehand.
         seconds: Option<f64>,
-        /// Over how many of what it is computed over it would fit, where that follows from their number alone.
+        /// How many of what it is computed over would fit, where that follows from their number alone.
         fits: Option<u64>,
         /// The parameter or filter that makes it smaller, and what to take instead.
         remedy: &'static Remedy,

@@ -4,9 +4,10 @@ mod support;
 
 use proptest::prelude::*;
 use recspeed_data::Interactions;
-use recspeed_recommenders::{Recommender, TrainSet};
+use recspeed_recommenders::{Recommender, TrainSet, fit};
 use recspeed_types::spec::ParamValue;
-use support::{fitted, interactions, text};
+use recspeed_types::{EventKind, FitObserver};
+use support::{fitted, interactions, resolved, text};
 
 /// Some ratings, at most one for each user and item.
 fn ratings() -> impl Strategy<Value = Vec<(u32, u32, f32)>> {
@@ -162,5 +163,42 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// What a fit warns of.
+#[derive(Default)]
+struct Heard(Vec<String>);
+
+impl FitObserver for Heard {
+    fn event(&mut self, kind: EventKind) {
+        if let EventKind::Warning { message } = kind {
+            self.0.push(message);
+        }
+    }
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[test]
+fn slim_warns_exactly_where_its_penalty_leaves_most_items_without_weights() {
+    // Five people with two items each that nobody else has, five stars: products of 25.
+    let rows: Vec<(u32, u32, f32)> = (0..10).map(|item| (item / 2, item, 5.0)).collect();
+    let all = interactions(&rows);
+    let learnt: Vec<u32> = (0..all.len() as u32).collect();
+    let data = TrainSet::new(&all, &learnt);
+    for (l1, told) in [(50.0, true), (25.0, true), (20.0, false), (0.0, false)] {
+        let mut heard = Heard::default();
+        let slim = resolved("slim", &[("l1", ParamValue::Float(l1))]);
+        let model = fit(&slim, &data, 0, &mut heard).expect("it fits");
+        let weights = model.parts().take_csr("similarities", all.n_items()).expect("a sparse matrix").nnz();
+        assert_eq!((weights, heard.0.len()), if told { (0, 1) } else { (10, 0) }, "{l1}: {:?}", heard.0);
+        let due = "and none to 10 of the 10 items that share users with others";
+        assert!(heard.0.iter().all(|warning| warning.contains(due) && warning.contains("below 25")), "{:?}", heard.0);
     }
 }

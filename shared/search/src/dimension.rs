@@ -59,6 +59,18 @@ impl Dimension {
         }
     }
 
+    /// Every value of a list or of a range of whole numbers, where there are no more than `most`; `None` of what takes any number.
+    pub(crate) fn all(&self, most: usize) -> Option<Values> {
+        match &self.range {
+            Range::Values(values) => (values.len() <= most).then(|| values.clone()),
+            Range::Integer { min, max, .. } => {
+                let count = usize::try_from(max.checked_sub(*min)?).ok()?.checked_add(1)?;
+                (count <= most).then(|| (*min..=*max).map(Value::from).collect())
+            }
+            Range::Float { .. } => None,
+        }
+    }
+
     /// At most `points` values spread over the range, the ends among them.
     pub(crate) fn points(&self, points: usize) -> Values {
         match &self.range {

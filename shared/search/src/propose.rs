@@ -1,5 +1,7 @@
 //! The next trial.
 
+use std::collections::HashSet;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use recspeed_types::search::{Range, SearchMethod};
@@ -23,50 +25,75 @@ const GRID_POINTS: usize = 5;
 /// Combinations of a grid that are told apart; beyond them the grid is drawn from.
 const MAX_GRID: usize = 1 << 20;
 
-/// Draws of a method before it gives up looking for values that fit together.
+/// Draws of a method before it gives up looking for values that fit together and are new.
 const DRAWS: usize = 1000;
+/// Combinations of a space of lists and whole numbers that are gone through where draws find none that is new.
+const MAX_WALK: usize = 1 << 16;
 /// Draws of TPE before it draws as by chance: what it thinks best may be impossible.
 const MODELLED_DRAWS: usize = 64;
 
-/// What to try in the trial after `history`; `None` when a grid has been walked through, when the only trial of an empty space was
-/// made, or when nothing fits that is drawn. The seed and the number of the trial decide what is drawn. `fits`: whether values make a
-/// trial; those that do not, because they are impossible together, are passed over and are no trial.
+/// What to try in the trial after `history`; `None` when nothing is left to try: a grid or a small space has been gone through, the only
+/// trial of an empty space was made, or nothing fits that is drawn. The seed and the trials so far decide what is drawn.
+///
+/// `read`: what a trial of such values reads of them, as [`Space::judged`] gives it, and as `history` has it; `None` where they make no
+/// trial. Those that do not, because they are impossible together, are passed over and are no trial; nor are those of which a trial
+/// reads what an earlier one has read: it would give the same again.
 pub fn propose(
     space: &Space,
     method: SearchMethod,
     seed: u64,
     history: &[Judged],
-    fits: &dyn Fn(&Values) -> bool,
+    read: &dyn Fn(&Values) -> Option<Values>,
 ) -> Option<Values> {
     if space.is_empty() {
         return history.is_empty().then(Values::new);
     }
+    let tried: HashSet<String> = history.iter().map(|trial| in_words(&trial.values)).collect();
+    let is_new = |values: &Values| read(values).is_some_and(|read| !tried.contains(&in_words(&read)));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    if method == SearchMethod::Grid {
+        let points: Vec<Values> = space.dimensions().iter().map(|dimension| dimension.points(GRID_POINTS)).collect();
+        if let Some(order) = order(&points, MAX_GRID, &mut rng) {
+            return walk(&points, order, &is_new);
+        }
+        rng.set_stream(history.len() as u64 + 1);
+        let mut draw = |values: &Values| values[(rng.next_u64() % values.len() as u64) as usize].clone();
+        return (0..DRAWS).map(|_| points.iter().map(&mut draw).collect()).find(is_new);
+    }
     rng.set_stream(history.len() as u64 + 1);
     let modelled = method == SearchMethod::Tpe && history.len() >= STARTUP;
-    if method == SearchMethod::Grid {
-        return grid(space, seed, history.len(), fits);
-    }
-    if modelled && let Some(values) = (0..MODELLED_DRAWS).map(|_| likely(space, history, &mut rng)).find(fits) {
+    if modelled && let Some(values) = (0..MODELLED_DRAWS).map(|_| likely(space, history, &mut rng)).find(is_new) {
         return Some(values);
     }
-    (0..DRAWS).map(|_| space.dimensions().iter().map(|dimension| dimension.draw(&mut rng)).collect()).find(fits)
+    let mut draw = || space.dimensions().iter().map(|dimension| dimension.draw(&mut rng)).collect::<Values>();
+    if let Some(values) = (0..DRAWS).map(|_| draw()).find(is_new) {
+        return Some(values);
+    }
+    // Chance misses what is left of a space that is nearly used up.
+    let all = space.dimensions().iter().map(|dimension| dimension.all(MAX_WALK)).collect::<Option<Vec<_>>>()?;
+    let order = order(&all, MAX_WALK, &mut rng)?;
+    walk(&all, order, &is_new)
 }
 
-/// The combination at `place`, among those that fit, of an order drawn by the seed: a budget smaller than the grid sees a fair part of it.
-fn grid(space: &Space, seed: u64, place: usize, fits: &dyn Fn(&Values) -> bool) -> Option<Values> {
-    let points: Vec<Values> = space.dimensions().iter().map(|dimension| dimension.points(GRID_POINTS)).collect();
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+/// Values as one text, by which equal ones are found.
+fn in_words(values: &Values) -> String {
+    serde_json::Value::Array(values.clone()).to_string()
+}
+
+/// The combinations of `points` in an order that is drawn, so that a budget smaller than all sees a fair part of them; `None` where there
+/// are more than `most`.
+fn order(points: &[Values], most: usize, rng: &mut ChaCha8Rng) -> Option<Vec<usize>> {
     let combinations = points.iter().try_fold(1usize, |product, values| product.checked_mul(values.len()));
-    let Some(combinations) = combinations.filter(|all| *all <= MAX_GRID) else {
-        rng.set_stream(place as u64 + 1);
-        let mut draw = |values: &Values| values[(rng.next_u64() % values.len() as u64) as usize].clone();
-        return (0..DRAWS).map(|_| points.iter().map(&mut draw).collect()).find(fits);
-    };
+    let combinations = combinations.filter(|all| *all <= most)?;
     let mut order: Vec<usize> = (0..combinations).collect();
     for at in (1..combinations).rev() {
         order.swap(at, (rng.next_u64() % (at as u64 + 1)) as usize);
     }
+    Some(order)
+}
+
+/// The first combination of that order that is new.
+fn walk(points: &[Values], order: Vec<usize>, is_new: &dyn Fn(&Values) -> bool) -> Option<Values> {
     let combination = |mut rest: usize| {
         let pick = |values: &Values| {
             let value = values[rest % values.len()].clone();
@@ -75,7 +102,7 @@ fn grid(space: &Space, seed: u64, place: usize, fits: &dyn Fn(&Values) -> bool) 
         };
         points.iter().map(pick).collect()
     };
-    order.into_iter().map(combination).filter(fits).nth(place)
+    order.into_iter().map(combination).find(is_new)
 }
 
 /// What TPE thinks likely to be good.
@@ -108,7 +135,7 @@ mod tests {
     use recspeed_types::spec::RecommenderSpec;
     use std::collections::BTreeMap;
 
-    const ANYTHING: &dyn Fn(&Values) -> bool = &|_| true;
+    const ANYTHING: &dyn Fn(&Values) -> Option<Values> = &|values| Some(values.clone());
 
     fn space(ranges: &[(&str, Range)]) -> Space {
         let spec = ExperimentSpec::default();
@@ -181,7 +208,7 @@ mod tests {
     #[test]
     fn values_that_are_impossible_together_are_passed_over_and_take_no_trial_away() {
         // Of the 15 combinations of the grid 5 are impossible.
-        let fits = |values: &Values| values[0] != 64;
+        let fits = |values: &Values| (values[0] != 64).then(|| values.clone());
         let space = space(&[
             ("training.batch_size", Range::Values(vec![32.into(), 64.into(), 128.into()])),
             ("training.learning_rate", Range::Float { min: 1e-5, max: 1.0, log: true }),
@@ -190,14 +217,52 @@ mod tests {
             let mut history: Vec<Judged> = Vec::new();
             while history.len() < 30 {
                 let Some(values) = propose(&space, method, 2, &history, &fits) else { break };
-                assert!(fits(&values), "{method:?}");
+                assert!(fits(&values).is_some(), "{method:?}");
                 // The trials of a grid are all different, and the next one does not depend on what came of the others.
                 assert!(method != SearchMethod::Grid || history.iter().all(|other| other.values != values));
                 // TPE would like nothing better than what is impossible.
                 history.push(Judged { loss: Some((values[0].as_f64().unwrap() - 64.0).abs()), values });
             }
             assert_eq!(history.len(), expected, "{method:?}");
-            assert_eq!(propose(&space, method, 2, &[], &|_| false), None, "{method:?}");
+            assert_eq!(propose(&space, method, 2, &[], &|_| None), None, "{method:?}");
+        }
+    }
+
+    #[test]
+    fn no_trial_is_made_twice_and_a_space_that_is_used_up_ends() {
+        let space = space(&[("training.epochs", Range::Integer { min: 5, max: 50, log: true })]);
+        for (method, due) in [(SearchMethod::Grid, 5), (SearchMethod::Random, 46), (SearchMethod::Tpe, 46)] {
+            for seed in 0..5 {
+                let mut history: Vec<Judged> = Vec::new();
+                while let Some(values) = propose(&space, method, seed, &history, ANYTHING) {
+                    assert!(history.iter().all(|other| other.values != values), "{method:?}, {values:?} again");
+                    // TPE would like nothing better than the same again.
+                    let loss = Some((values[0].as_f64().unwrap() - 21.0).abs());
+                    history.push(Judged { values, loss });
+                }
+                assert_eq!(history.len(), due, "{method:?}, seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn combinations_of_which_a_trial_reads_the_same_are_one_trial() {
+        // As `bm25_k1` under another similarity.
+        let read = |values: &Values| {
+            let second = if values[0] == 64 { values[1].clone() } else { serde_json::Value::Null };
+            Some(vec![values[0].clone(), second])
+        };
+        let space = space(&[
+            ("training.batch_size", Range::Values(vec![32.into(), 64.into(), 128.into()])),
+            ("training.epochs", Range::Integer { min: 1, max: 5, log: false }),
+        ]);
+        for method in [SearchMethod::Grid, SearchMethod::Random, SearchMethod::Tpe] {
+            let mut history: Vec<Judged> = Vec::new();
+            while let Some(values) = propose(&space, method, 4, &history, &read) {
+                let loss = Some(history.len() as f64);
+                history.push(Judged { values: read(&values).unwrap(), loss });
+            }
+            assert_eq!(history.len(), 1 + 5 + 1, "{method:?}");
         }
     }
 

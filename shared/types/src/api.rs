@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{FailureCode, RunEvent, RunId};
 use crate::refusal::Refusal;
-use crate::spec::{DataFormat, EngineKind, ExperimentSpec, SpecError};
+use crate::spec::{DataFormat, DatasetSpec, EngineKind, ExperimentSpec, SpecError};
 use crate::study::{StudyProgress, StudyReport};
 use crate::summary::RunSummary;
 
@@ -398,4 +398,68 @@ pub struct UploadRecord {
     pub bad_lines: u64,
     /// Milliseconds since 1970.
     pub created_ms: i64,
+}
+
+/// `GET /api/datasets/files`: data files on the server's machine that a spec may name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ServerFiles {
+    /// Whether the server was started with a folder for them (`RECSPEED_DATA`).
+    pub folder: bool,
+    /// Known data sets first, then by path.
+    pub files: Vec<ServerFile>,
+    /// Whether there may be more than were looked at.
+    pub more: bool,
+}
+
+/// A data file on the server's machine, judged by its name and its beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ServerFile {
+    /// Its name in addresses, as `file-0123456789abcdef`, which tells nobody where it lies.
+    pub id: String,
+    /// The name for people: of a known data set its title, else the path.
+    pub title: String,
+    /// `dataset.path` of a spec.
+    pub path: String,
+    /// `dataset.format` of a spec.
+    pub format: DataFormat,
+    /// `dataset.items` of a spec, where a file of item attributes lies beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<String>,
+    /// `dataset.users` of a spec, the same for attributes of users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<String>,
+    /// Its size.
+    pub bytes: u64,
+    /// Where a known data set comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<FileOrigin>,
+}
+
+/// Where a known data set comes from, and how it is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileOrigin {
+    /// Who made it.
+    pub source: String,
+    /// What its owners allow.
+    pub licence: String,
+    /// How to cite it.
+    pub citation: String,
+    /// How published numbers are measured on it.
+    pub protocol: String,
+}
+
+impl ServerFile {
+    /// `[dataset]` of a spec that reads it, without filters.
+    pub fn dataset(&self) -> DatasetSpec {
+        let file = DatasetSpec::file(&self.path, self.format);
+        DatasetSpec { items: self.items.clone(), users: self.users.clone(), ..file }
+    }
+
+    /// Whether `[dataset]` of a spec names this file, whatever its filters and attributes.
+    pub fn is_of(&self, dataset: &DatasetSpec) -> bool {
+        dataset.path.as_ref() == Some(&self.path) && dataset.format == Some(self.format)
+    }
 }

@@ -134,10 +134,11 @@ impl Inverse {
 }
 
 /// That something takes more memory than there is: how much, about how many seconds where that is known beforehand,
-/// over how many of what it is computed over it would fit where that follows, and what takes less.
+/// how many of what it is computed over would fit where that follows, and what takes less.
 pub fn unaffordable(what: &str, bytes: u64, (seconds, fits): (Option<f64>, Option<u64>), remedy: &Remedy) -> String {
     let time = seconds.map_or_else(|| ", which cannot be had".to_owned(), |s| format!(" and about {}", duration(s)));
-    let fits = fits.map_or_else(String::new, |most| format!(" (over about {} it would fit)", about(most)));
+    let fits =
+        fits.map_or_else(String::new, |most| format!(" (up to about {} of them would fit)", grouped(about(most))));
     format!("{what} needs {} of memory{time}{fits}; lower {remedy}", size(bytes))
 }
 
@@ -149,6 +150,19 @@ pub const fn about(number: u64) -> u64 {
         unit *= 10;
     }
     number / unit * unit
+}
+
+/// A whole number with a comma between each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut told = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            told.push(',');
+        }
+        told.push(digit);
+    }
+    told
 }
 
 /// Seconds in the nearest unit.
@@ -223,9 +237,9 @@ mod tests {
         assert_eq!(
             inverse.refusal(64 << 30, Processor::Threads(2)).as_deref(),
             Some(
-                "The dense inverse over all items needs 925.9 GiB of memory and about 108 hours (over about 65500 it \
-                 would fit); lower the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \
-                 \"item-knn\"."
+                "The dense inverse over all items needs 925.9 GiB of memory and about 108 hours (up to about 65,500 of \
+                 them would fit); lower the number of items with dataset.min_item, or take recommender.kind = \
+                 \"slim\" or \"item-knn\"."
             )
         );
         assert_eq!(inverse.instead(), Instead::kinds("recommender", &["slim", "item-knn"]));
@@ -255,7 +269,13 @@ mod tests {
             inverse.refusal(allowed, Processor::Threads(2)).expect("it is too large")
         };
         let [page, run] = [37_706_u64, 37_701].map(|items| of(bytes_of_inverse(items, Inverse::MATRICES)));
-        assert!(page.contains("(over about 37700 it would fit)") && page == run, "{page} {run}");
+        assert!(page.contains("(up to about 37,700 of them would fit)") && page == run, "{page} {run}");
+    }
+
+    #[test]
+    fn how_many_would_fit_is_told_in_groups_of_three_digits() {
+        let numbers = [0, 999, 1000, 37_700, 2_023_070, u64::MAX].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "37,700", "2,023,070", "18,446,744,073,709,551,615"]);
     }
 
     #[test]

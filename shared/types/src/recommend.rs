@@ -173,6 +173,9 @@ pub struct Recommendations {
     pub ties_from: Option<u64>,
     /// Items left out because the user, or the basket, has them.
     pub left_out: u64,
+    /// Some of what the user had before the test; where reasons were asked for, and of a user alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub has: Vec<Owned>,
     /// What must be known to understand the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -187,6 +190,17 @@ pub const NOTHING_KNOWN: &str = "Nothing is known from here on: ties at score 0,
 pub fn ties_from(items: &[Recommended], unit: ScoreUnit) -> Option<u64> {
     let known = items.iter().rposition(|item| item.score != 0.0).map_or(0, |last| last + 1);
     (unit == ScoreUnit::Score && known < items.len()).then_some(known as u64)
+}
+
+/// An item that a user has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Owned {
+    /// Its id.
+    pub item: String,
+    /// What it is called, where the data set says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
 }
 
 /// A recommended item.
@@ -221,11 +235,11 @@ pub enum ScoreUnit {
 /// Kinds that say why and did not in earlier versions of the lab: models that those kept do not.
 pub const SAY_WHY_SINCE: [&str; 2] = ["als-explicit", "svd++"];
 
-/// What a saved model is, as far as somebody needs to know who asks it: `GET /api/runs/ID/model`.
+/// What a model is, as far as somebody needs to know who asks it: `GET /api/runs/ID/model`, and of the last run in a tab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ModelInfo {
-    /// Bytes on disk.
+    /// Bytes on disk; of a model in a tab, in its memory.
     pub bytes: u64,
     /// Some user ids of the data set.
     pub users: Vec<String>,
@@ -238,6 +252,26 @@ pub struct ModelInfo {
     pub no_new_users: Option<String>,
     /// Whether it can say why.
     pub explains: bool,
+}
+
+/// What a model answered when its run was recorded: it is read where the model itself is not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedAnswers {
+    /// The model.
+    pub model: ModelInfo,
+    /// The answers, one a user.
+    pub answers: Vec<RecordedAnswer>,
+}
+
+/// One of [`RecordedAnswers`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedAnswer {
+    /// Whom the question was about.
+    pub user: String,
+    /// The answer.
+    pub answer: Recommendations,
 }
 
 /// One line from the worker that answers.

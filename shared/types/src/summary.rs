@@ -314,6 +314,11 @@ pub struct EvaluationInfo {
     /// `accuracy`; empty where none was asked for, and in results of before this was told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub of_the_mean: BTreeMap<String, f64>,
+    /// What baselines with the catalogue's defaults get on the same rows by the same code, by kind and metric: `bias` beside predicted ratings,
+    /// `popularity` beside lists. Of the metrics those that say how good predictions or lists are; without the kind that was run itself, none
+    /// where inputs were dealt out anew, and none in results of before this was told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 /// How the training went.

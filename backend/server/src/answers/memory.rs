@@ -56,6 +56,7 @@ mod tests {
             unit: ScoreUnit::Score,
             ties_from: None,
             left_out: n,
+            has: Vec::new(),
             notes: Vec::new(),
         };
         let mut memory = Memory::new(2);

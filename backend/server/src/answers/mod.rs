@@ -6,8 +6,9 @@
 
 mod memory;
 mod process;
+mod room;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ use tokio::sync::Semaphore;
 use crate::launch::WorkerMissing;
 use memory::Memory;
 use process::Process;
+
+pub use room::make_room;
 
 /// Questions answered at the same time.
 const AT_ONCE: usize = 2;
@@ -221,34 +224,6 @@ impl Answers {
 
     fn folder(&self, run: &RunId) -> PathBuf {
         self.inner.models.join(run.as_str())
-    }
-}
-
-/// Removes the oldest models until the others take no more than `allowed` bytes; `newest` stays in any case.
-pub fn make_room(models: &Path, allowed: u64, newest: &RunId) {
-    let mut kept: Vec<(i64, u64, PathBuf)> = std::fs::read_dir(models)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_name().to_str() != Some(newest.as_str()))
-        .map(|entry| match recspeed_models::manifest(&entry.path()) {
-            Ok(manifest) => (manifest.created_ms, manifest.bytes(), entry.path()),
-            // No model, or not a whole one: the first to go.
-            Err(_) => (i64::MIN, 0, entry.path()),
-        })
-        .collect();
-    kept.sort_unstable();
-    let own = recspeed_models::manifest(&models.join(newest.as_str())).map_or(0, |manifest| manifest.bytes());
-    let mut held = own + kept.iter().map(|(_, bytes, _)| bytes).sum::<u64>();
-    for (created, bytes, folder) in kept {
-        if held <= allowed && created > i64::MIN {
-            break;
-        }
-        held -= bytes;
-        match std::fs::remove_dir_all(&folder) {
-            Ok(()) => tracing::info!(folder = %folder.display(), "removed the oldest model to make room"),
-            Err(cause) => tracing::warn!(folder = %folder.display(), %cause, "an old model stays"),
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/api/datasets`: files that somebody gives to the lab.
+//! `/api/datasets`, `/api/datasets/files`: files that somebody gives to the lab, and those that lie on its machine.
 
 use std::error::Error;
 use std::io;
@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures_util::StreamExt;
 use recspeed_data::ReadError;
-use recspeed_datasets::{DataHome, Reading};
-use recspeed_types::api::UploadRecord;
+use recspeed_datasets::{DataHome, LookBounds, Reading, server_files};
+use recspeed_types::api::{ServerFiles, UploadRecord};
 use recspeed_types::limits::{MAX_NAME_CHARS, MAX_UPLOAD_BYTES};
 use recspeed_types::spec::{ColumnNames, DataFormat};
 use tempfile::NamedTempFile;
@@ -27,7 +27,7 @@ use crate::access::Visitor;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     // The handler counts the bytes itself, as they come.
-    OpenApiRouter::new().routes(routes!(list, upload)).layer(DefaultBodyLimit::disable())
+    OpenApiRouter::new().routes(routes!(list, upload)).routes(routes!(files)).layer(DefaultBodyLimit::disable())
 }
 
 /// List uploaded data sets, newest first
@@ -47,6 +47,27 @@ async fn list(
     let listed = tokio::task::spawn_blocking(move || data.list());
     let records = listed.await.map_err(|error| ApiError::internal(&error))?;
     Ok(Json(records.map_err(|error| ApiError::internal(&error))?))
+}
+
+/// List data files on the server's machine
+///
+/// Those below the folder that `RECSPEED_DATA` names, with what a spec says to read them, judged by their names and beginnings. A look
+/// at the folder is bounded in depth, number and time.
+#[utoipa::path(
+    get, path = "/api/datasets/files", tag = "data",
+    responses(
+        (status = 200, description = "What a spec may name as a file", body = ref("#/components/schemas/ServerFiles")),
+        (status = 401, description = "Only the owner may", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn files(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Json<ServerFiles>, ApiError> {
+    visitor.must_own()?;
+    let look_up = Arc::clone(&app.look_up);
+    let found = tokio::task::spawn_blocking(move || server_files(&look_up, LookBounds::default()));
+    Ok(Json(found.await.map_err(|error| ApiError::internal(&error))?))
 }
 
 /// Give the lab a data file

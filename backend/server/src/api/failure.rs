@@ -10,6 +10,21 @@ use recspeed_types::spec::{SpecError, SpecErrors};
 use crate::lab::LabError;
 use crate::store::StoreError;
 
+/// The colours and the type of every page; a binary without the front end has them, too.
+const TOKENS: &str = include_str!("../../../../static/styles/tokens.css");
+
+/// How a page looks that says no: as the one for an address that leads nowhere.
+const REFUSED: &str = "
+body { margin: 0; background: var(--bg); color: var(--ink); font: 15px/1.55 var(--sans); }
+main { max-width: 34rem; margin: 12vh auto; padding: 24px; text-align: center; }
+h1 { margin: 0; font-size: 28px; line-height: 1.25; letter-spacing: -0.02em; }
+p { margin: 12px 0 0; color: var(--ink-2); }
+a { display: inline-flex; align-items: center; min-height: 38px; margin-top: 8px; padding: 0 14px;
+  border-radius: var(--radius-s); background: var(--accent); color: var(--accent-ink); font-weight: 540; text-decoration: none; }
+a:hover { background: var(--accent-strong); }
+a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+";
+
 /// An answer that is not a success.
 #[derive(Debug, Clone)]
 pub struct ApiError {
@@ -75,9 +90,9 @@ impl ApiError {
         let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('`', "");
         let (status, failure) = (self.status, self.failure);
         let page = format!(
-            "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>\
-             <title>Recspeed</title><body style=\"font:1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:15vh auto;\
-             padding:0 1.5rem;color-scheme:light dark\"><h1>{}</h1><p>{}</p><p><a href=/>Open the lab as a guest</a></p>",
+            "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+             <title>Recspeed</title><link rel=icon href=/favicon.svg type=\"image/svg+xml\"><script src=/boot.js></script>\
+             <style>{TOKENS}{REFUSED}</style><main><h1>{}</h1><p>{}</p><p><a href=/>Open the lab as a guest</a></p></main>",
             plain(&failure.message),
             plain(failure.remedy.as_deref().unwrap_or_default()),
         );

@@ -23,7 +23,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use recspeed_datasets::DataHome;
+use recspeed_datasets::{DataHome, LookUp};
 use recspeed_types::limits::MAX_SPEC_BYTES;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -50,6 +50,8 @@ pub struct AppState {
     pub answers: Answers,
     /// Uploaded data sets.
     pub data: Arc<DataHome>,
+    /// Where the data files of this machine lie that a spec may name.
+    pub look_up: Arc<LookUp>,
     /// Turns of uploads: each is read whole in memory once.
     pub uploads: Arc<Semaphore>,
     /// Reports on data sets that were made.
@@ -78,6 +80,7 @@ impl AppState {
             answers,
             studies,
             data: Arc::new(data),
+            look_up: Arc::new(LookUp::from_env(None)),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             reports: Reports::default(),
             tests: Arc::new(Semaphore::new(1)),

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use recspeed_types::api::{
-    ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, StreamMessage, StudyListing, StudyPage,
-    UploadRecord,
+    ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, ServerFiles, StreamMessage, StudyListing,
+    StudyPage, UploadRecord,
 };
 use recspeed_types::comparison::{RunComparison, RunTests};
 use recspeed_types::recommend::{ModelInfo, RecommendRequest, Recommendations};
@@ -102,6 +102,7 @@ fn describe(types: &mut SchemaGenerator) {
     types.subschema_for::<RunRecord>();
     types.subschema_for::<RunRequest>();
     types.subschema_for::<RunTests>();
+    types.subschema_for::<ServerFiles>();
     types.subschema_for::<StreamMessage>();
     types.subschema_for::<StudyListing>();
     types.subschema_for::<StudyPage>();

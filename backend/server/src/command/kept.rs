@@ -265,6 +265,7 @@ impl Keeper {
             begin(checkpoints, spent).map_err(at(self.flag, checkpoints))?;
             let options = WorkerOptions {
                 model: None,
+                models: None,
                 program: self.program.clone(),
                 spec_dir: dir.to_owned(),
                 data_home: self.home.clone(),

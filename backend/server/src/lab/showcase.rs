@@ -1,7 +1,8 @@
 //! The example that a first visit shows: real runs, recorded from a real worker, inside the binary.
 
-use recspeed_types::RunEvent;
 use recspeed_types::api::{RunRecord, RunStatus};
+use recspeed_types::recommend::RecordedAnswers;
+use recspeed_types::{RunEvent, RunId};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct StoredRun {
     pub record: RunRecord,
     /// What it said, by `seq`.
     pub events: Vec<RunEvent>,
+    /// What its model answered then, for the page alone: the store keeps none of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<RecordedAnswers>,
 }
 
 /// A file that is no recorded run.
@@ -73,13 +77,22 @@ impl StoredRun {
     }
 }
 
-/// Makes sure that a store which has never had an example gets those of this build. An example that was deleted stays
-/// deleted.
+/// Makes sure that a store which has never had an example, or still has that of an earlier build, gets those of this build. An example
+/// that was deleted stays deleted, and that of an earlier build stays among the runs.
 ///
 /// # Errors
 /// [`ShowcaseError`] for a damaged file or a store that fails.
 pub async fn import_showcase(store: &Store) -> Result<usize, ShowcaseError> {
-    if store.read(|connection| store::meta(connection, SHOWCASE_KEY)).await?.is_some() {
+    let known = store.read(|connection| {
+        let Some(id) = store::meta(connection, SHOWCASE_KEY)? else { return Ok(None) };
+        let is_there = match RunId::new(id.clone()) {
+            Ok(run) => store::record(connection, &run)?.is_some(),
+            Err(_) => false,
+        };
+        Ok(Some((id, is_there)))
+    });
+    let known = known.await?;
+    if known.as_ref().is_some_and(|(_, is_there)| !is_there) {
         return Ok(0);
     }
     let mut names: Vec<_> = Recorded::iter().filter(|name| name.ends_with(".json")).collect();
@@ -89,6 +102,10 @@ pub async fn import_showcase(store: &Store) -> Result<usize, ShowcaseError> {
         if let Some(file) = Recorded::get(&name) {
             runs.push(StoredRun::parse(&name, &file.data)?);
         }
+    }
+    let is_of_this_build = |(id, _): &(String, bool)| runs.iter().any(|run| run.record.id.as_str() == id);
+    if known.as_ref().is_some_and(is_of_this_build) {
+        return Ok(0);
     }
     let count = runs.len();
     store

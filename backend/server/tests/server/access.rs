@@ -47,8 +47,14 @@ async fn a_wrong_token_is_refused_with_the_remedy() {
         assert!(!headers.contains_key(header::SET_COOKIE));
         assert!(String::from_utf8_lossy(&body).contains("recspeed serve"));
     }
-    let (status, headers, _) = bench.send(request(Method::GET, "/?token=wrong", &[("accept", "text/html,*/*")])).await;
+    let (status, headers, page) =
+        bench.send(request(Method::GET, "/?token=wrong", &[("accept", "text/html,*/*")])).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let page = String::from_utf8_lossy(&page);
+    assert!(
+        page.contains("--accent: ") && page.contains("<h1>The token in this link"),
+        "it looks like the lab: {page}"
+    );
     assert!(headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "a person reads no JSON");
     let (_, _, body) = bench.send(request(Method::GET, "/api/lab", &[("authorization", "Bearer wrong")])).await;
     assert!(String::from_utf8_lossy(&body).contains("\"guest\""));
@@ -72,6 +78,8 @@ async fn a_guest_reads_what_a_link_names_and_nothing_else() {
         (Method::DELETE, format!("/api/runs/{run}")),
         (Method::GET, "/api/stream".to_owned()),
         (Method::GET, "/api/datasets".to_owned()),
+        (Method::GET, "/api/datasets/files".to_owned()),
+        (Method::GET, "/api/datasets/file-0123456789abcdef/report".to_owned()),
         (Method::POST, "/api/datasets?name=x&format=movielens".to_owned()),
     ] {
         let (status, headers, body) = bench.send(request(method.clone(), &path, &[])).await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use recspeed_datasets::LookUp;
 use recspeed_server::access::{Access, Hosts, Secrets};
 use recspeed_server::answers::{Answers, Patience};
 use recspeed_server::api::AppState;
@@ -60,6 +61,8 @@ pub(crate) struct Options {
     pub(crate) recspeed: PathBuf,
     pub(crate) assets: Vec<(String, Bytes)>,
     pub(crate) patience: Patience,
+    /// The folder of the owner's data, as `RECSPEED_DATA` names it.
+    pub(crate) data_root: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -73,6 +76,7 @@ impl Default for Options {
             recspeed: fake_study(),
             assets: Vec::new(),
             patience: Patience::default(),
+            data_root: None,
         }
     }
 }
@@ -107,7 +111,9 @@ impl Bench {
         let security = SecurityHeaders::new(&assets.inline_scripts(), &FrameAncestors::default());
         let data = recspeed_datasets::DataHome::open(Some(home.path().to_owned())).unwrap();
         let studies = Studies::open(lab.clone(), options.recspeed).await;
-        let state = AppState::new(lab.clone(), answers, data, studies);
+        // Beside no spec: what lies where the tests run is nobody's data.
+        let look_up = LookUp { spec_dir: Some(home.path().join("nowhere")), data_root: options.data_root };
+        let state = AppState { look_up: look_up.into(), ..AppState::new(lab.clone(), answers, data, studies) };
         let app = recspeed_server::app::app(state, access, assets, security);
         Self { lab, app, home, ends }
     }

@@ -133,7 +133,7 @@ async fn runs_without_a_common_metric_are_told_and_those_with_one_are_not() {
         finished(&bench, change).await
     };
     let (lists, stars) = (of("popularity", "ndcg@10").await, of("item-mean", "rmse").await);
-    let more = of("user-mean", "rmse").await;
+    let more = of("mlp", "rmse").await;
     let (status, told) = bench.guest(&format!("/api/comparison?runs={lists},{stars}")).await;
     assert_eq!(status, StatusCode::OK, "{told}");
     assert!(

@@ -4,7 +4,7 @@ use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{DataFormat, DatasetSpec};
 use serde_json::Value;
 
-use crate::bench::{Bench, TOKEN};
+use crate::bench::{Bench, Options, TOKEN};
 
 async fn upload(bench: &Bench, query: &str, body: impl Into<Body>) -> (StatusCode, Value) {
     let request = Request::builder()
@@ -212,4 +212,55 @@ async fn the_data_of_a_spec_are_described_with_what_is_wrong_with_its_attributes
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{nothing}");
     let plain = "/api/datasets/beauty-synthetic-10k/report";
     assert_eq!(bench.guest(plain).await.1["warnings"], serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_on_the_servers_machine_are_listed_and_described_to_the_owner_and_a_guest_learns_no_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("a secret/größe & co.inter");
+    std::fs::create_dir(secret.parent().unwrap()).unwrap();
+    let header = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n";
+    std::fs::write(&secret, format!("{header}{}\n", ratings(100))).unwrap();
+    let items = folder.path().join("a secret/größe & co.item");
+    std::fs::write(items, "item_id:token\tclass:token_seq\n1\ta\n2\tb\n").unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "nothing of interest\n").unwrap();
+    let options = Options { data_root: Some(folder.path().to_owned()), ..Options::default() };
+    let bench = Bench::with(options).await;
+
+    let (status, told) = bench.owner(Method::GET, "/api/datasets/files", None).await;
+    assert_eq!((status, &told["folder"], &told["more"]), (StatusCode::OK, &true.into(), &false.into()), "{told}");
+    let files = told["files"].as_array().unwrap();
+    assert_eq!(files.len(), 1, "{told}");
+    let file = &files[0];
+    assert_eq!((&file["path"], &file["format"]), (&"a secret/größe & co.inter".into(), &"recbole".into()), "{file}");
+    assert_eq!(file["items"], "a secret/größe & co.item", "{file}");
+
+    let address = format!("/api/datasets/{}/report", file["id"].as_str().unwrap());
+    let (status, report) = bench.owner(Method::GET, &address, None).await;
+    assert_eq!((status, &report["report"]["rows"]), (StatusCode::OK, &100.into()), "{report}");
+    assert_eq!(report["attributes"][0]["of"], "items", "{report}");
+    // A report is of what the file holds now.
+    std::fs::write(&secret, format!("{header}{}\n", ratings(70))).unwrap();
+    assert_eq!(bench.owner(Method::GET, &address, None).await.1["report"]["rows"], 70);
+
+    for path in ["/api/datasets/files", &address] {
+        let (status, refused) = bench.guest(path).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}: {refused}");
+        let refused = refused.to_string();
+        assert!(!refused.contains("secret") && !refused.contains("inter\""), "{path}: {refused}");
+    }
+    // What is not listed is not described by this address either, though its id can be computed.
+    let unlisted = format!("file-{}", &recspeed_datasets::sha256_hex(b"notes.txt")[..16]);
+    for id in [unlisted.as_str(), "file-", "file-..%2F..%2Fetc%2Fpasswd"] {
+        let (status, answer) = bench.owner(Method::GET, &format!("/api/datasets/{id}/report"), None).await;
+        assert_eq!((status, &answer["code"]), (StatusCode::NOT_FOUND, &"no-dataset".into()), "{id}: {answer}");
+        assert!(answer["remedy"].as_str().unwrap().contains("/api/datasets/files"), "{id}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn where_no_folder_of_data_is_named_none_is_listed_and_the_answer_says_so() {
+    let (status, told) = Bench::new().await.owner(Method::GET, "/api/datasets/files", None).await;
+    let none = serde_json::json!({ "folder": false, "files": [], "more": false });
+    assert_eq!((status, told), (StatusCode::OK, none));
 }

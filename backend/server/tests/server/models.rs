@@ -325,7 +325,16 @@ fn the_oldest_models_make_room_and_the_newest_stays() {
         save_empty(&folder.path().join(name));
         std::thread::sleep(Duration::from_millis(5));
     }
-    std::fs::create_dir_all(folder.path().join("half/files-x")).unwrap();
+    let long_ago = std::time::SystemTime::now() - Duration::from_hours(2);
+    for (half, is_left) in [("half", true), ("being-written", false)] {
+        let files = folder.path().join(half).join("files-x");
+        std::fs::create_dir_all(&files).unwrap();
+        for inner in [files.as_path(), files.parent().unwrap()] {
+            if is_left {
+                std::fs::File::open(inner).unwrap().set_modified(long_ago).unwrap();
+            }
+        }
+    }
     let there = |name: &str| folder.path().join(name).exists();
     let bytes = recspeed_models::manifest(&folder.path().join("third")).unwrap().bytes();
     let third = RunId::new("third").unwrap();
@@ -335,6 +344,7 @@ fn the_oldest_models_make_room_and_the_newest_stays() {
     assert!(!there("first") && there("second") && there("third"));
     make_room(folder.path(), 0, &third);
     assert!(!there("second") && there("third"));
+    assert!(there("being-written"), "another process may be writing it, for one that ended meanwhile");
 }
 
 #[tokio::test]

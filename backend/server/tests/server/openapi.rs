@@ -74,6 +74,7 @@ fn every_address_of_the_contract_is_described_with_its_failures() {
         ("/api/studies/{id}/run", &["post"]),
         ("/api/studies/{id}/cancel", &["post"]),
         ("/api/datasets", &["get", "post"]),
+        ("/api/datasets/files", &["get"]),
         ("/api/datasets/{id}/report", &["get"]),
         ("/api/datasets/report", &["post"]),
         ("/healthz", &["get"]),

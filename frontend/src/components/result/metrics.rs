@@ -3,27 +3,58 @@
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
-use recspeed_types::MetricName;
 use recspeed_types::metric::{Direction, MetricKind};
+use recspeed_types::summary::EvaluationInfo;
+use recspeed_types::{MetricName, catalogue};
 
 use crate::charts::{difference, is_beyond_rounding, value};
 use crate::components::Hint;
 
-/// What stands beside a metric that one number for everybody has as well.
-const OF_THE_MEAN: &str =
-    " One number for everybody is the mean of what was learnt from, for every user and item of the same test.";
+/// What stands beside a metric that baselines have as well.
+const OF_BASELINES: &str = " Below it stands what the simplest methods get on the same rows, learnt from the same ratings: \
+                            whatever is worth its name does better.";
+/// The baseline that every result has beside its errors.
+const MEAN: &str = "global-mean";
 
 /// Metrics shown large.
 const TILES: usize = 4;
 
-/// A metric with the same metric of the run before, and that of one number for everybody.
+/// What a baseline gets, by metric.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Baseline {
+    kind: String,
+    /// Its name for people.
+    title: String,
+    values: BTreeMap<String, f64>,
+}
+
+/// The baselines of a result of a method of this kind, the simplest first; no method stands beside itself.
+pub(crate) fn beside(kind: &str, evaluation: EvaluationInfo) -> Vec<Baseline> {
+    let EvaluationInfo { of_the_mean, baselines, rating_scale, .. } = evaluation;
+    let of_likes = rating_scale != "stars";
+    std::iter::once((MEAN.to_owned(), of_the_mean))
+        .chain(baselines)
+        .filter(|(baseline, values)| baseline != kind && !values.is_empty())
+        .map(|(kind, values)| {
+            let title = match catalogue::find(&kind) {
+                _ if kind == MEAN && of_likes => "Share of likes".to_owned(),
+                Some(entry) => entry.title.to_owned(),
+                None => kind.clone(),
+            };
+            Baseline { kind, title, values }
+        })
+        .collect()
+}
+
+/// A metric with the same metric of the run before, and those of baselines.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     name: String,
     kind: Option<MetricKind>,
     value: f64,
     before: Option<f64>,
-    of_the_mean: Option<f64>,
+    /// Kind and name of each baseline that has the metric, and what it gets.
+    beside: Vec<(String, String, f64)>,
 }
 
 impl Row {
@@ -37,14 +68,16 @@ impl Row {
     fn definition(&self) -> String {
         let it =
             self.kind.map_or("A number that this version of the page has no definition for.", MetricKind::definition);
-        let of_the_mean = if self.of_the_mean.is_some() { OF_THE_MEAN } else { "" };
-        [it, of_the_mean].concat()
+        [it, if self.beside.is_empty() { "" } else { OF_BASELINES }].concat()
     }
 
     /// Without a verdict: where a method errs clearly more, a warning says so.
-    fn everybody(&self) -> Option<impl IntoView + use<>> {
-        let text = self.of_the_mean.map(|mean| ["one number for everybody: ", &value(mean)].concat())?;
-        Some(view! { <small class="of-mean">{text}</small> })
+    fn baselines(&self) -> impl IntoView + use<> {
+        let one = |(kind, title, gets): &(String, String, f64)| {
+            let text = format!("{title}: {}", value(*gets));
+            view! { <small class="of-mean" data-baseline=kind.clone()>{text}</small> }
+        };
+        self.beside.iter().map(one).collect_view()
     }
 
     fn change(&self) -> Option<impl IntoView + use<>> {
@@ -61,12 +94,9 @@ impl Row {
     }
 }
 
-/// The rows of a result beside those of the run before; `of_the_mean`: by metric, what one number for everybody gets.
-pub(crate) fn rows(
-    metrics: &[(String, f64)],
-    before: &[(String, f64)],
-    of_the_mean: &BTreeMap<String, f64>,
-) -> Vec<Row> {
+/// The rows of a result beside those of the run before and those of baselines.
+pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)], beside: &[Baseline]) -> Vec<Row> {
+    let of = |one: &Baseline, name: &str| Some((one.kind.clone(), one.title.clone(), *one.values.get(name)?));
     metrics
         .iter()
         .map(|(name, value)| Row {
@@ -74,7 +104,7 @@ pub(crate) fn rows(
             kind: name.parse::<MetricName>().ok().map(|name| name.kind),
             value: *value,
             before: before.iter().find(|(other, _)| other == name).map(|(_, value)| *value),
-            of_the_mean: of_the_mean.get(name).copied(),
+            beside: beside.iter().filter_map(|one| of(one, name)).collect(),
         })
         .collect()
 }
@@ -87,13 +117,13 @@ pub(crate) fn Tiles(
     rows: Signal<Vec<Row>>,
 ) -> impl IntoView {
     let tile = |row: Row| {
-        let (change, everybody) = (row.change(), row.everybody());
+        let (change, baselines) = (row.change(), row.baselines());
         view! {
             <div class="tile">
                 <Hint word=row.name.clone() text=row.definition()/>
                 <span class="tile-value">{value(row.value)}</span>
                 {change}
-                {everybody}
+                {baselines}
             </div>
         }
     };
@@ -109,10 +139,10 @@ pub(crate) fn MetricTable(
 ) -> impl IntoView {
     let compared = Memo::new(move |_| rows.with(|rows| rows.iter().any(|row| row.before.is_some())));
     let line = move |row: Row| {
-        let (change, everybody) = (row.change(), row.everybody());
+        let (change, baselines) = (row.change(), row.baselines());
         view! {
             <tr>
-                <th scope="row"><Hint word=row.name.clone() text=row.definition()/>{everybody}</th>
+                <th scope="row"><Hint word=row.name.clone() text=row.definition()/>{baselines}</th>
                 <td class="number" data-testid=format!("metric-{}", row.name.replace('@', "-")) data-value=row.value.to_string()>
                     {precise(row.value)}
                 </td>
@@ -151,16 +181,39 @@ mod tests {
     use super::*;
 
     fn row(name: &str, value: f64, before: f64) -> Row {
-        rows(&[(name.to_owned(), value)], &[(name.to_owned(), before)], &BTreeMap::new()).remove(0)
+        rows(&[(name.to_owned(), value)], &[(name.to_owned(), before)], &[]).remove(0)
+    }
+
+    /// What a result tells of how it was measured, with these baselines.
+    fn measured(of_the_mean: &str, baselines: &str, scale: &str) -> EvaluationInfo {
+        let text = format!(
+            r#"{{"candidates":"","candidate_items":1,"test_users":1,"evaluated_users":1,"sampled_users":false,"cold_users":0,
+            "cold_item_rows":0,"tie_rule":"","tie_share":0,"rating_scale":"{scale}","of_the_mean":{of_the_mean},"baselines":{baselines}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
     }
 
     #[test]
-    fn one_number_for_everybody_stands_beside_the_errors_that_it_has_and_is_explained_there() {
-        let metrics = ["rmse", "ndcg@10"].map(|name| (name.to_owned(), 0.9));
-        let all = rows(&metrics, &[], &BTreeMap::from([("rmse".to_owned(), 1.1256)]));
-        assert_eq!(all.iter().map(|row| row.of_the_mean).collect::<Vec<_>>(), [Some(1.1256), None]);
-        let explained = all.iter().map(|row| row.definition().contains("One number for everybody"));
-        assert_eq!(explained.collect::<Vec<_>>(), [true, false]);
+    fn baselines_stand_beside_the_metrics_that_they_have_by_their_names_and_never_beside_themselves() {
+        let metrics = ["rmse", "ndcg@10", "coverage@10"].map(|name| (name.to_owned(), 0.9));
+        let told =
+            || measured(r#"{"rmse":1.1256}"#, r#"{"bias":{"rmse":1.01},"popularity":{"ndcg@10":0.05}}"#, "stars");
+        let of = |kind: &str, told: EvaluationInfo| {
+            let all = rows(&metrics, &[], &beside(kind, told));
+            let named =
+                |row: &Row| row.beside.iter().map(|(_, title, gets)| format!("{title} {gets}")).collect::<Vec<_>>();
+            let explained: Vec<bool> =
+                all.iter().map(|row| row.definition().contains("the simplest methods")).collect();
+            assert_eq!(explained, all.iter().map(|row| !row.beside.is_empty()).collect::<Vec<_>>());
+            all.iter().map(named).collect::<Vec<_>>()
+        };
+        let due: [&[&str]; 3] = [&["Global mean 1.1256", "User and item bias 1.01"], &["Popularity 0.05"], &[]];
+        assert_eq!(of("biased-mf", told()), due);
+        assert_eq!(of("global-mean", told())[0], ["User and item bias 1.01"]);
+        assert_eq!(of("popularity", told())[1], Vec::<String>::new());
+        let likes = measured(r#"{"rmse":0.4}"#, "{}", "liked (1) or not (0)");
+        assert_eq!(of("densenet", likes)[0], ["Share of likes 0.4"]);
+        assert_eq!(of("mlp", measured("{}", "{}", "stars")), [const { Vec::<String>::new() }; 3], "an older result");
     }
 
     #[test]

@@ -10,11 +10,11 @@ use super::curves::{Curves, final_metrics};
 use super::facts::Facts;
 use super::groups::Groups;
 use super::importance::FeatureImportance;
-use super::metrics::{MetricTable, Row, Tiles, rows};
+use super::metrics::{MetricTable, Row, Tiles, beside, rows};
 use super::progress::ProgressLine;
 use super::ranks::Ranks;
 use crate::charts::capital;
-use crate::components::{Icon, Picture, instead_buttons};
+use crate::components::{AskModel, Icon, Picture, instead_buttons};
 use crate::form::{SpecDraft, with_kind};
 use crate::state::{RunState, RunView, comparable, same_loss, use_lab};
 
@@ -94,6 +94,9 @@ pub(crate) fn ResultPanel(
     /// The run that stays as a ghost.
     #[prop(into)]
     ghost: Signal<Option<RunState>>,
+    /// Whether the model of the run is asked here.
+    #[prop(optional)]
+    asks: bool,
 ) -> impl IntoView {
     // While the draft has moved on, the numbers of the ghost stay in sight, marked as such by the page.
     let shown = Signal::derive(move || run.get().or_else(|| ghost.get()));
@@ -109,11 +112,13 @@ pub(crate) fn ResultPanel(
     let curves = move || ended.with(Option::is_none) || run.get().is_none() || drawable(run.get());
     let metrics = Memo::new(move |_| rows_of(shown.get(), compared.get()));
     let warnings = Memo::new(move |_| warnings_of(shown.get()));
+    let asked = Memo::new(move |_| shown.get().filter(|_| asks));
     view! {
         <div class="result" class:result-stale=move || run.get().is_none()>
             {move || busy.get().map(|run| view! { <ProgressLine run=run/> })}
             {move || ended.get().map(|run| view! { <Failed run=run/> })}
             <Show when=move || !metrics.with(Vec::is_empty)><Tiles rows=metrics/></Show>
+            {move || asked.get().map(|run| view! { <AskModel run=run in_stage=true/> })}
             <Show when=curves><Curves run=run ghost=drawn_ghost/></Show>
             {move || to_know(warnings.get())}
         </div>
@@ -196,8 +201,9 @@ fn is_by_engine(spec: &ExperimentSpec) -> bool {
 fn rows_of(shown: Option<RunState>, compared: Option<RunState>) -> Vec<Row> {
     let compared =
         compared.filter(|other| shown.as_ref().is_some_and(|run| comparable(&spec_of(run), &spec_of(other))));
-    let of_the_mean = summary_of(shown.clone()).map(|summary| summary.evaluation.of_the_mean).unwrap_or_default();
-    rows(&final_metrics(shown), &final_metrics(compared), &of_the_mean)
+    let kind = shown.as_ref().map(|run| spec_of(run).recommender.kind).unwrap_or_default();
+    let beside = summary_of(shown.clone()).map(|summary| beside(&kind, summary.evaluation)).unwrap_or_default();
+    rows(&final_metrics(shown), &final_metrics(compared), &beside)
 }
 
 /// Whether a run that did not finish left something to draw.

@@ -92,7 +92,7 @@ pub(super) fn whole(answer: &Value) -> AnyView {
         ("Ratings", count(rows)),
         ("Users", count(whole_number(&report["users"]))),
         ("Items", count(whole_number(&report["items"]))),
-        ("Of all pairs", format!("{} %", value(report["density"].as_f64().unwrap_or_default() * 100.0))),
+        ("Density", format!("{} %", value(report["density"].as_f64().unwrap_or_default() * 100.0))),
     ];
     let tiles: Vec<AnyView> = tiles
         .into_iter()
@@ -124,12 +124,17 @@ pub(super) fn whole(answer: &Value) -> AnyView {
                 {tails(&tail(&report["user_tail"]), &tail(&report["item_tail"]))}
                 {months}
                 {timeless.then(|| view! { <p class="note data-wide">"The data have no times."</p> })}
+            </div>
+        </section>
+        {splits(&answer["splits"])}
+        <section class="card details" aria-labelledby="spread-title">
+            <h2 id="spread-title">"When users and items came, and how many rows they have"</h2>
+            <div class="data-parts">
                 {years.collect_view()}
                 {bars("Users by number of rows", &spread(&report["user_activity"]))}
                 {bars("Items by number of rows", &spread(&report["item_popularity"]))}
             </div>
         </section>
-        {splits(&answer["splits"])}
         <section class="card details"><h2>"More of its rows, and where they come from"</h2><div class="fact-groups">{facts}</div></section>
     }
     .into_any()
@@ -190,7 +195,7 @@ fn splits(splits: &Value) -> AnyView {
     view! {
         <section class="card details" aria-labelledby="splits-title">
             <h2 id="splits-title">"What each split holds out"</h2>
-            <div class="table-scroll" tabindex="0" role="region" aria-labelledby="splits-title">
+            <div class="table-scroll" tabindex="0" role="region" aria-label="Splits, row by row">
                 <table class="table data-splits stacked" data-testid="data-splits">
                     <thead><tr>
                         <th scope="col">"split"</th><th scope="col" class="number">"test rows"</th><th scope="col" class="number">"users"</th>

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::components::A;
+use recspeed_types::api::ServerFile;
 use recspeed_types::builtin::BUILTIN_DATASETS;
 use recspeed_types::catalogue::{self, ENTRIES};
 use recspeed_types::spec::DataSource;
@@ -30,8 +31,18 @@ pub(crate) fn Knobs() -> impl IntoView {
 #[component]
 fn DatasetKnob() -> impl IntoView {
     let lab = use_lab();
-    let chosen = Memo::new(move |_| lab.draft.with(SpecDraft::dataset_value));
+    // With other attributes than those beside it, the file is one that the reader has named.
+    let file = Memo::new(move |_| {
+        let dataset = lab.draft.with(|draft| draft.spec().dataset.clone());
+        let as_listed = |file: &ServerFile| (&file.items, &file.users) == (&dataset.items, &dataset.users);
+        lab.server_file_of(&dataset).filter(as_listed)
+    });
+    let chosen =
+        Memo::new(move |_| file.get().map_or_else(|| lab.draft.with(SpecDraft::dataset_value), |file| file.id));
     let about = move || {
+        if let Some(file) = file.get() {
+            return Some(of_file(&file));
+        }
         let value = chosen.get();
         let builtin = value.strip_prefix("builtin:").and_then(recspeed_types::builtin::find);
         builtin.map(|b| {
@@ -58,7 +69,7 @@ fn DatasetKnob() -> impl IntoView {
                     if value == OWN {
                         // The window decides.
                         lab.own_file.set(true);
-                    } else {
+                    } else if !lab.take_dataset(&value) {
                         lab.draft.update(|draft| draft.choose("dataset", &value));
                     }
                 }
@@ -68,6 +79,18 @@ fn DatasetKnob() -> impl IntoView {
             <UploadsRefused/>
         </div>
     }
+}
+
+/// What is known of a file on the server's machine before it is read.
+fn of_file(file: &ServerFile) -> String {
+    let attributes = match (&file.items, &file.users) {
+        (Some(_), Some(_)) => ", with attributes of items and users",
+        (Some(_), None) => ", with attributes of items",
+        (None, Some(_)) => ", with attributes of users",
+        (None, None) => "",
+    };
+    let protocol = file.about.as_ref().map_or_else(String::new, |about| format!(" {}", about.protocol));
+    format!("{}{attributes}.{protocol}", file.path)
 }
 
 /// The entry of the list that opens the window for a file of the reader's own.
@@ -86,6 +109,10 @@ fn datasets(lab: Lab) -> Vec<Choice> {
             group: "Given to the server",
             off: false,
         });
+    }
+    for file in lab.server_files.get().map(|all| all.files).unwrap_or_default() {
+        let title = format!("{} ({}, {})", file.title, file.format.title(), bytes(file.bytes));
+        all.push(Choice { value: file.id, title, group: "On this server", off: false });
     }
     for held in lab.held.get() {
         let value = format!("upload:{}:{}", held.format.as_str(), held.sha256);

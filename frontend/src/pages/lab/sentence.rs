@@ -27,22 +27,20 @@ fn ratings(spec: &ExperimentSpec, dataset: &str) -> String {
     }
 }
 
-/// Characters of a file's name that the sentence has room for.
+/// Characters of a file's name that a headline has room for.
 const NAME: usize = 40;
 
-/// A name that ends with an ellipsis where it is too long.
 fn shortened(name: &str) -> String {
     if name.chars().count() <= NAME {
         return name.to_owned();
     }
-    let begin: String = name.chars().take(NAME - 1).collect();
-    format!("{}…", begin.trim_end())
+    name.chars().take(NAME - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use recspeed_types::catalogue::kinds;
-    use recspeed_types::spec::{DataFormat, DatasetSpec, RecommenderSpec};
+    use recspeed_types::spec::RecommenderSpec;
 
     use super::*;
 
@@ -55,13 +53,12 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_file_stands_in_quotes_and_is_cut_where_it_is_long() {
-        let file = DatasetSpec::file("ratings.csv", DataFormat::AmazonCsv);
-        let spec = ExperimentSpec { dataset: file, ..ExperimentSpec::default() };
-        assert!(of(&spec, "ratings.csv").ends_with(", from the ratings in “ratings.csv”."));
-        assert_eq!(shortened(&"ä".repeat(40)), "ä".repeat(40));
-        assert_eq!(shortened(&"ä".repeat(41)), format!("{}…", "ä".repeat(39)));
-        assert!(of(&spec, "").ends_with("a file still to be named."));
+    fn a_file_is_named_in_quotes_and_no_longer_than_a_headline_has_room_for() {
+        let mut spec = ExperimentSpec::default();
+        spec.dataset.source = DataSource::Upload;
+        assert!(of(&spec, "mine.csv").ends_with(", from the ratings in “mine.csv”."));
+        let long = of(&spec, &"é".repeat(300));
+        assert!(long.ends_with(&format!("“{}…”.", "é".repeat(39))), "{long}");
     }
 
     #[test]

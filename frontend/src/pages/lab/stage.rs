@@ -80,7 +80,7 @@ pub(crate) fn Stage() -> impl IntoView {
             </header>
             <Others/>
             {move || lab.run_error.get().map(|text| view! { <NotBegun text=text/> })}
-            <ResultPanel run=run ghost=ghost/>
+            <ResultPanel run=run ghost=ghost asks=true/>
         </section>
         <ResultDetails run=run ghost=ghost/>
     }

@@ -1,6 +1,5 @@
 //! A stored run: live while it works, whole when it is done.
 
-mod ask;
 mod tools;
 
 use leptos::prelude::*;
@@ -9,7 +8,7 @@ use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 use recspeed_types::{ExperimentSpec, RunId};
 
-use crate::components::{Refused, ResultDetails, ResultPanel, RunStanding, SpecView};
+use crate::components::{AskModel, Refused, ResultDetails, ResultPanel, RunStanding, SpecView};
 use crate::state::api::{self, ApiError};
 use crate::state::{Origin, RunState, RunView, follow, unfollow, use_lab};
 
@@ -126,7 +125,7 @@ fn Whole(run: RunState) -> impl IntoView {
                 <section class="card stage" aria-label="Result" data-testid="stage">
                     <ResultPanel run=shown ghost=nothing/>
                 </section>
-                <ask::AskModel run=run/>
+                <AskModel run=run/>
                 <ResultDetails run=shown ghost=nothing/>
                 <SpecView spec=spec/>
             </div>

@@ -179,6 +179,8 @@ pub(super) struct ChunkRows {
     pub(super) data_lines: u64,
     /// Lines that were skipped.
     pub(super) bad: u64,
+    /// Rows whose time lost a fraction of a second.
+    pub(super) cut: u64,
     /// The first bad lines: number in the chunk from 1, and reason.
     pub(super) shown: Vec<(u64, BadReason)>,
 }
@@ -197,7 +199,7 @@ impl ChunkRows {
         self.user.clear();
         self.item.clear();
         self.shown.clear();
-        (self.lines, self.data_lines, self.bad) = (0, 0, 0);
+        (self.lines, self.data_lines, self.bad, self.cut) = (0, 0, 0, 0);
         let chunk = &text[range.clone()];
         match *layout {
             Layout::Delimited(columns) => {
@@ -243,7 +245,7 @@ impl ChunkRows {
             self.exact(line, |rows, line| {
                 let (user, items) = line::sequence(line)?;
                 for (position, item) in items.enumerate() {
-                    let row = line::Row { user, item, rating: 1.0, timestamp: position as i64 };
+                    let row = line::Row { user, item, rating: 1.0, timestamp: position as i64, cut: false };
                     rows.push_row(chunk, &row, scratch);
                 }
                 Ok(())
@@ -273,6 +275,7 @@ impl ChunkRows {
         self.item.push(&mut scratch.item, Key::of(row.item), place(row.item), row.item.len());
         self.rating.push(row.rating);
         self.timestamp.push(row.timestamp);
+        self.cut += u64::from(row.cut);
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use recspeed_types::Instead;
 use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
 use recspeed_types::spec::DataFormat;
 use serde::{Deserialize, Serialize};
+
+use crate::interactions::Interactions;
 
 /// What was read and what was skipped. The lines of a table are its rows, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,11 +20,39 @@ pub struct ReadReport {
     pub rows: u64,
     /// Lines that were skipped as bad.
     pub bad_lines: u64,
+    /// Rows whose time had a fraction of a second, which was cut off.
+    pub cut_times: u64,
     /// The first bad lines.
     pub shown: Vec<BadLine>,
 }
 
+/// The first second of the year 2100: times behind it are of another unit.
+const FAR: i64 = 4_102_444_800;
+
 impl ReadReport {
+    /// What was lost of the times, or is wrong with them; `data` is what was read.
+    pub fn warnings_of_times(&self, data: &Interactions) -> Vec<String> {
+        if !data.has_timestamps {
+            return Vec::new();
+        }
+        let cut = (self.cut_times > 0).then(|| {
+            format!(
+                "{} of {} rows have times finer than a second: their fractions are cut off, and rows of the same second count as in the \
+                 file's order",
+                self.cut_times, self.rows
+            )
+        });
+        let far = data.timestamp.iter().filter(|&&time| time >= FAR).count();
+        let far = (far > 0).then(|| {
+            format!(
+                "{far} of {} rows have times after the year 2099: times are read as seconds since 1970, and those in milliseconds, \
+                 microseconds or nanoseconds must be divided by 1,000, 1,000,000 or 1,000,000,000 first; order is kept, months and years are not",
+                self.rows
+            )
+        });
+        cut.into_iter().chain(far).collect()
+    }
+
     /// Share of the data lines that are bad, 0 to 1.
     pub fn bad_share(&self) -> f64 {
         if self.data_lines == 0 { 0.0 } else { self.bad_lines as f64 / self.data_lines as f64 }
@@ -211,6 +242,18 @@ pub enum ReadError {
         /// What the format asks for.
         expected: &'static str,
     },
+    /// The first line tells that the file is written in another way.
+    #[error(
+        "line 1 is `{found}`; these are the column names of a {} file; set dataset.format to {}",
+        format.title(),
+        format.as_str()
+    )]
+    OtherFormat {
+        /// The line, shortened.
+        found: String,
+        /// How it is written.
+        format: DataFormat,
+    },
     /// The file begins as JSON, and is not what attributes are in.
     #[error("the file is no JSON of attributes by id, as {{\"83\": [4, 5, 6]}}: {message}")]
     Json {
@@ -287,9 +330,22 @@ impl ReadError {
         }
     }
 
+    /// The settings of a spec that would do in place of those that the file was read by, where the file tells them.
+    pub fn instead(&self) -> Vec<Instead> {
+        match self {
+            Self::OtherFormat { format, .. } => {
+                vec![Instead { path: "dataset.format".to_owned(), value: format.as_str().to_owned() }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// What whoever gives a file away may do about it, where that is about how it was said to be written.
     pub fn advice(&self, format: DataFormat) -> Option<String> {
-        let of_the_format = matches!(self, Self::TooManyBadLines { .. } | Self::NoRows { .. } | Self::Header { .. });
+        let of_the_format = matches!(
+            self,
+            Self::TooManyBadLines { .. } | Self::NoRows { .. } | Self::Header { .. } | Self::OtherFormat { .. }
+        );
         of_the_format
             .then(|| format!("Check that the file is written as {}, or choose another format.", format.as_str()))
     }
@@ -353,11 +409,15 @@ pub(crate) enum BadReason {
     LineTooLong { bytes: usize },
 }
 
-/// The first characters of a piece of a file, for quoting.
+/// The first characters of a piece of a file, for quoting. Tabs, which divide columns, are shown as such.
 pub(crate) fn quote(bytes: &[u8]) -> String {
     const CHARS: usize = 40;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * CHARS)]);
-    let printable = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let printable = text.chars().map(|c| match c {
+        '\t' => '⇥',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    });
     let mut quoted: String = printable.take(CHARS).collect();
     if quoted.len() < bytes.len() && text.chars().count() > CHARS {
         quoted.push('…');

@@ -91,8 +91,7 @@ pub(super) fn detect(format: DataFormat, text: &[u8]) -> Result<(Layout, usize),
     let after = (end + 1).min(text.len());
     if format != DataFormat::Recbole && is_recbole_header(first) {
         // Read as sequences every number of such a file would be an item, and no line bad.
-        let expected = "these are the column names of a RecBole file; set dataset.format to recbole";
-        return Err(ReadError::Header { found: quote(first), expected });
+        return Err(ReadError::OtherFormat { found: quote(first), format: DataFormat::Recbole });
     }
     let columns = match format {
         DataFormat::Sequences => return Ok((Layout::Sequences, 0)),

@@ -12,6 +12,8 @@ pub(super) struct Row<'a> {
     pub(super) item: &'a [u8],
     pub(super) rating: f32,
     pub(super) timestamp: i64,
+    /// Whether the time had a fraction of a second, which was cut off.
+    pub(super) cut: bool,
 }
 
 /// Length and text of a line, checked before its columns are looked at.
@@ -56,12 +58,9 @@ pub(super) fn delimited(line: &[u8], columns: Columns) -> Result<Row<'_>, BadRea
             return Err(BadReason::OpenQuote { which, text: quote(id) });
         }
     }
-    Ok(Row {
-        user,
-        item,
-        rating: if columns.rating.is_some() { parse_rating(rating)? } else { 1.0 },
-        timestamp: if columns.timestamp.is_some() { parse_timestamp(timestamp)? } else { 0 },
-    })
+    let rating = if columns.rating.is_some() { parse_rating(rating)? } else { 1.0 };
+    let (timestamp, cut) = if columns.timestamp.is_some() { parse_timestamp(timestamp)? } else { (0, false) };
+    Ok(Row { user, item, rating, timestamp, cut })
 }
 
 /// Whether a field of a comma-separated line begins with a quotation mark and has an odd number of them: then its writer meant to go on behind
@@ -100,15 +99,15 @@ fn parse_rating(field: &[u8]) -> Result<f32, BadReason> {
     }
 }
 
-/// Whole seconds; a fraction is cut off.
-fn parse_timestamp(field: &[u8]) -> Result<i64, BadReason> {
+/// Whole seconds, and whether a fraction was cut off.
+fn parse_timestamp(field: &[u8]) -> Result<(i64, bool), BadReason> {
     if let Some(seconds) = std::str::from_utf8(field.trim_ascii()).ok().and_then(|text| text.parse().ok()) {
-        return Ok(seconds);
+        return Ok((seconds, false));
     }
     let seconds = parse_number("timestamp", field)?;
     // 2^63 is the first double outside the range of i64.
     if seconds.abs() < 9_223_372_036_854_775_808.0 {
-        Ok(seconds as i64)
+        Ok((seconds as i64, seconds.fract() != 0.0))
     } else {
         Err(BadReason::TimeRange { text: quote(field) })
     }

@@ -144,6 +144,7 @@ fn read_text(
             }
             report.lines += chunk.lines;
             report.bad_lines += chunk.bad;
+            report.cut_times += chunk.cut;
             report.data_lines += chunk.data_lines;
         }
         let first = encoder.rows() == 0;

@@ -8,6 +8,7 @@ mod packed;
 use std::io::Write;
 
 use proptest::prelude::*;
+use recspeed_types::Instead;
 use recspeed_types::limits::MAX_LINE_BYTES;
 
 use super::layout::Layout;
@@ -106,6 +107,20 @@ fn files_without_times_read_as_those_with_times_do_and_have_neither_times_nor_an
     ] {
         assert_eq!(&read(format, &text).expect(&text).interactions, data, "{text}");
     }
+}
+
+#[test]
+fn what_is_lost_of_times_is_counted_and_told_and_so_are_times_in_another_unit_than_seconds() {
+    let warnings = |text: &str| {
+        let ReadOutcome { interactions, report } = read(DataFormat::AmazonCsv, text).expect(text);
+        report.warnings_of_times(&interactions)
+    };
+    assert_eq!(warnings("u,i,5,1577836800\nu,j,5,1577836801.0\n"), [""; 0]);
+    let cut = warnings("u,i,5,1577836800.9\nu,j,5,1577836800.5\nu,k,5,1577836800\n");
+    assert!(matches!(&cut[..], [one] if one.starts_with("2 of 3 rows have times finer than a second")), "{cut:?}");
+    let far = warnings("u,i,5,1577836800000\nu,j,5,1577836801\n");
+    assert!(matches!(&far[..], [one] if one.starts_with("1 of 2 rows have times after the year 2099")), "{far:?}");
+    assert_eq!(warnings("u,i,5\nu,j,5\n"), [""; 0], "no times, nothing lost");
 }
 
 #[test]
@@ -269,7 +284,14 @@ fn a_line_of_ten_million_characters_is_one_bad_line() {
         let reason = "has 10000000 bytes, allowed are 65536".to_owned();
         assert_eq!(
             report,
-            ReadReport { lines: 3, data_lines: 3, rows: 2, bad_lines: 1, shown: vec![BadLine { line: 2, reason }] }
+            ReadReport {
+                lines: 3,
+                data_lines: 3,
+                rows: 2,
+                bad_lines: 1,
+                cut_times: 0,
+                shown: vec![BadLine { line: 2, reason }]
+            }
         );
     }
 }
@@ -350,7 +372,11 @@ fn a_recbole_file_is_read_as_no_other_format() {
     ];
     for text in &files {
         for format in [DataFormat::Sequences, DataFormat::AmazonCsv, DataFormat::Movielens] {
-            let error = read(format, text).unwrap_err().to_string();
+            let error = read(format, text).unwrap_err();
+            let instead = vec![Instead { path: "dataset.format".to_owned(), value: "recbole".to_owned() }];
+            assert_eq!(error.instead(), instead, "{}", format.as_str());
+            let error = error.to_string();
+            assert!(!error.contains('\u{fffd}') && error.contains('⇥'), "{error}");
             let due = "; these are the column names of a RecBole file; set dataset.format to recbole";
             assert!(error.starts_with("line 1 is `") && error.ends_with(due), "{}: {error}", format.as_str());
         }
@@ -379,7 +405,7 @@ fn simple(text: &[u8], layout: Layout, body: usize) -> (Interactions, u64) {
             Layout::Delimited(columns) => line::delimited(line, columns).map(&mut push),
             Layout::Sequences => line::sequence(line).map(|(user, items)| {
                 for (position, item) in items.enumerate() {
-                    push(line::Row { user, item, rating: 1.0, timestamp: position as i64 });
+                    push(line::Row { user, item, rating: 1.0, timestamp: position as i64, cut: false });
                 }
             }),
         });

@@ -132,8 +132,8 @@ impl BatchSink for Table {
         let mut digits = (String::new(), String::new());
         for row in 0..batch.num_rows() {
             self.report.lines += 1;
-            match rows.get(row, &mut digits) {
-                Ok((user, item, rating, time)) => {
+            match rows.get(row, &mut digits).and_then(|ids| Ok((ids, rows.time(row)?))) {
+                Ok(((user, item, rating), (time, cut))) => {
                     for (ids, id, which) in [(&self.users, user, "user"), (&self.items, item, "item")] {
                         if ids.arena_bytes() + id.len() > MAX_ARENA_BYTES {
                             return Err(ReadError::TooManyIds { which });
@@ -143,6 +143,7 @@ impl BatchSink for Table {
                     self.columns.item.push(self.items.intern(item));
                     self.columns.rating.push(rating);
                     self.columns.timestamp.push(time);
+                    self.report.cut_times += u64::from(cut);
                 }
                 Err(reason) => {
                     self.report.bad_lines += 1;
@@ -183,16 +184,17 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// User, item, rating and time of a row.
-    fn get<'t>(
-        &'t self,
-        row: usize,
-        digits: &'t mut (String, String),
-    ) -> Result<(&'t str, &'t str, f32, i64), BadReason> {
+    /// User, item and rating of a row.
+    fn get<'t>(&'t self, row: usize, digits: &'t mut (String, String)) -> Result<(&'t str, &'t str, f32), BadReason> {
         let user = self.users.text(row, "user", &mut digits.0)?;
         let item = self.items.text(row, "item", &mut digits.1)?;
         let rating = self.ratings.as_ref().map_or(Ok(1.0), |ratings| ratings.get(row))?;
-        Ok((user, item, rating, self.times.as_ref().map_or(Ok(0), |times| times.get(row))?))
+        Ok((user, item, rating))
+    }
+
+    /// Time of a row, and whether a fraction of a second was cut off it.
+    fn time(&self, row: usize) -> Result<(i64, bool), BadReason> {
+        self.times.as_ref().map_or(Ok((0, false)), |times| times.get(row))
     }
 }
 

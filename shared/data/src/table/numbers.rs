@@ -23,6 +23,8 @@ pub(super) struct Times(Vec<Option<Time>>);
 #[derive(Debug, Clone, Copy)]
 enum Time {
     Whole(i64),
+    /// Whole seconds of a time that has more.
+    Cut(i64),
     Fraction(f64),
     Beyond,
 }
@@ -49,13 +51,16 @@ impl Times {
         times(column).map(Self)
     }
 
-    /// Whole seconds; a fraction is cut off.
-    pub(super) fn get(&self, row: usize) -> Result<i64, BadReason> {
+    /// Whole seconds, and whether a fraction was cut off.
+    pub(super) fn get(&self, row: usize) -> Result<(i64, bool), BadReason> {
         let beyond = |text: String| Err(BadReason::TimeRange { text });
         match self.0.get(row).copied().flatten().ok_or(BadReason::Missing("timestamp"))? {
-            Time::Whole(seconds) => Ok(seconds),
+            Time::Whole(seconds) => Ok((seconds, false)),
+            Time::Cut(seconds) => Ok((seconds, true)),
             // 2^63 is the first double outside the range of i64.
-            Time::Fraction(seconds) if seconds.abs() < 9_223_372_036_854_775_808.0 => Ok(seconds as i64),
+            Time::Fraction(seconds) if seconds.abs() < 9_223_372_036_854_775_808.0 => {
+                Ok((seconds as i64, seconds.fract() != 0.0))
+            }
             Time::Fraction(seconds) => beyond(seconds.to_string()),
             Time::Beyond => beyond("too large".to_owned()),
         }
@@ -86,7 +91,12 @@ fn ratings(column: &ArrayRef) -> Option<Vec<Option<f64>>> {
 }
 
 fn times(column: &ArrayRef) -> Option<Vec<Option<Time>>> {
-    let whole = |per_second: i64| move |value: i64| Time::Whole(value.div_euclid(per_second));
+    let whole = |per_second: i64| {
+        move |value: i64| {
+            let of = if value.rem_euclid(per_second) == 0 { Time::Whole } else { Time::Cut };
+            of(value.div_euclid(per_second))
+        }
+    };
     Some(match column.data_type() {
         DataType::Float16 => each::<Float16Type, _>(column, |number| Time::Fraction(f64::from(number)))?,
         DataType::Float32 => each::<Float32Type, _>(column, |number| Time::Fraction(f64::from(number)))?,
@@ -95,8 +105,9 @@ fn times(column: &ArrayRef) -> Option<Vec<Option<Time>>> {
             each::<UInt64Type, _>(column, |number| i64::try_from(number).map_or(Time::Beyond, Time::Whole))?
         }
         found if found.is_decimal() => decimals(column, |digits| {
-            let whole = digits.split_once('.').map_or(digits, |(whole, _)| whole);
-            whole.parse().map_or(Time::Beyond, Time::Whole)
+            let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+            let of = if fraction.bytes().all(|digit| digit == b'0') { Time::Whole } else { Time::Cut };
+            whole.parse().map_or(Time::Beyond, of)
         })?,
         DataType::Timestamp(TimeUnit::Second, _) => each::<TimestampSecondType, _>(column, Time::Whole)?,
         DataType::Timestamp(TimeUnit::Millisecond, _) => each::<TimestampMillisecondType, _>(column, whole(1_000))?,

@@ -69,6 +69,17 @@ fn columns_are_found_by_their_usual_names_in_any_order_in_files_and_streams() {
 }
 
 #[test]
+fn times_finer_than_a_second_are_counted() {
+    let cut = |time: ArrayRef| {
+        let columns = [("user", text(&["a", "a", "b"])), ("item", text(&["i", "j", "i"])), ("time", time)];
+        read(&file(&batch(columns.to_vec()))).expect("a file").report.cut_times
+    };
+    assert_eq!(cut(Arc::new(TimestampMillisecondArray::from(vec![-1, 86_400_999, 86_400_000]))), 2);
+    assert_eq!(cut(Arc::new(Float64Array::from(vec![-1.0, 86_400.9, 86_400.0]))), 1);
+    assert_eq!(cut(Arc::new(Int32Array::from(vec![-1, 86_400, 86_400]))), 0);
+}
+
+#[test]
 fn a_name_that_is_given_counts_before_the_usual_ones() {
     let table = batch(vec![("user", text(&["a"])), ("who", text(&["b"])), ("item", text(&["i"]))]);
     let names = ColumnNames { user: Some("who".to_owned()), ..ColumnNames::default() };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use recspeed_data::Csr;
-use recspeed_types::{FitObserver, Remedy};
+use recspeed_types::event::EventKind;
+use recspeed_types::{FitObserver, Remedy, written};
 
 use crate::error::{reserve, room};
 use crate::fit::{FitRequest, Method};
@@ -78,23 +79,57 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
         values: room(usize::try_from(rows.weights).ok(), WHAT, REMEDY)?,
     };
     weights_of.indptr.push(0);
+    let mut strongest = Vec::with_capacity(n_items);
     for start in (0..n_items).step_by(GROUP) {
         progress.begin()?;
         let end = (start + GROUP).min(n_items);
-        let solved: Vec<Vec<(u32, f32)>> = (start..end)
+        let solved: Vec<Solved> = (start..end)
             .into_par_iter()
             .map_init(|| lines.lend(|| vec![0.0; n_items]), |line, item| problem.solve(item as u32, line))
             .collect::<Result<_, FitError>>()?;
-        for weights in solved {
+        for Solved { weights, strongest: product } in solved {
+            strongest.push(product);
             weights_of.indices.extend(weights.iter().map(|(item, _)| *item));
             weights_of.values.extend(weights.iter().map(|(_, weight)| *weight));
             weights_of.indptr.push(weights_of.indices.len());
         }
         progress.end(end - start);
     }
+    let l1 = problem.l1;
     // What only learning needs goes before the weights are there twice.
     drop((problem, lines));
+    if let Some(message) = too_sparse(l1, strongest, weights_of.values.len()) {
+        observer.event(EventKind::Warning { message });
+    }
     Ok(ItemToItem { by_user: Arc::clone(&data.by_user), weighting, candidates_of: weights_of.transpose(n_items) })
+}
+
+/// The weights of one candidate.
+struct Solved {
+    /// Items and their weights, ascending.
+    weights: Vec<(u32, f32)>,
+    /// The largest product with an item that may have one; 0 where none may.
+    strongest: f64,
+}
+
+/// What to say where the L1 penalty has left most items without any weight: they score 0 for everybody, whatever anybody has. `strongest`:
+/// of each item the largest product with another one; the item has a weight exactly where that is above the penalty.
+fn too_sparse(l1: f64, mut strongest: Vec<f64>, weights: usize) -> Option<String> {
+    strongest.retain(|product| *product > 0.0);
+    let without = strongest.iter().filter(|product| **product <= l1).count();
+    if 2 * without <= strongest.len() {
+        return None;
+    }
+    strongest.sort_unstable_by(f64::total_cmp);
+    // Nine of ten have one below this.
+    let enough = strongest[strongest.len() / 10];
+    Some(format!(
+        "recommender.l1 = {} left {weights} weights, and none to {without} of the {} items that share users with others: these score 0 \
+         for everybody. Lower recommender.l1: below {} nine items of ten have a weight",
+        written(l1),
+        strongest.len(),
+        written(enough)
+    ))
 }
 
 /// How many entries the users of an item have: of other items it has no more to do with.
@@ -139,8 +174,8 @@ impl Held {
         let (items, widest, neighbours) = (n_items as u64, rows.widest as u64, neighbours as u64);
         // The products among the neighbours of one candidate, a line over all items, and lists of what is in it.
         let of_a_thread = 8 * neighbours.saturating_pow(2) + 8 * items + LIST_BYTES * widest;
-        // Lengths and ranks of the items, and the weights of a group, in lists that grow.
-        let solving = threads.saturating_mul(of_a_thread) + 12 * items + 16 * neighbours * GROUP as u64;
+        // Lengths, ranks and strongest products of the items, and the weights of a group, in lists that grow.
+        let solving = threads.saturating_mul(of_a_thread) + 20 * items + 16 * neighbours * GROUP as u64;
         Self { weights: 8 * rows.weights + 12 * items, solving }
     }
 
@@ -197,7 +232,7 @@ struct Problem<'a> {
 
 impl Problem<'_> {
     /// The weights of one candidate, items ascending. `line`: `[n_items]`, all zero before and after.
-    fn solve(&self, candidate: u32, line: &mut [f64]) -> Result<Vec<(u32, f32)>, FitError> {
+    fn solve(&self, candidate: u32, line: &mut [f64]) -> Result<Solved, FitError> {
         let target = self.squares[candidate as usize];
         let mut best = Best::new(self.neighbours);
         let row = self.products.row(candidate, line);
@@ -217,7 +252,9 @@ impl Problem<'_> {
             self.products.among(item, &chosen, line, row);
         }
         let weights = self.descend(&gram, &correlation);
-        Ok(chosen.into_iter().zip(weights).filter(|(_, w)| *w > 0.0).map(|(item, w)| (item, w as f32)).collect())
+        let weights = chosen.into_iter().zip(weights).filter(|(_, w)| *w > 0.0).map(|(item, w)| (item, w as f32));
+        let strongest = correlation.iter().copied().fold(0.0, f64::max);
+        Ok(Solved { weights: weights.collect(), strongest })
     }
 
     /// `w_k ← max(0, (c_k − Σ_{l≠k} g_kl w_l − λ₁)) / (g_kk + λ₂)`, round by round.
@@ -249,5 +286,27 @@ impl Problem<'_> {
             }
         }
         weights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_penalty_that_leaves_most_items_nothing_is_told_with_one_that_would_not() {
+        // Nine pairs of people who gave 5 and 4 stars to the same two items, one that three gave, one that nobody shares.
+        let most = [vec![20.0; 9], vec![0.0, 75.0]].concat();
+        let told = too_sparse(50.0, most.clone(), 1).expect("nine of ten have none");
+        assert!(told.starts_with("recommender.l1 = 50 left 1 weights, and none to 9 of the 10 items that"), "{told}");
+        assert!(told.ends_with("Lower recommender.l1: below 20 nine items of ten have a weight"), "{told}");
+        // What is as large as the penalty gives no weight.
+        assert!(too_sparse(20.0, most.clone(), 1).is_some());
+        for l1 in [0.0, 19.9] {
+            assert_eq!(too_sparse(l1, most.clone(), 90), None, "{l1}");
+        }
+        let half = [vec![20.0; 5], vec![75.0; 5]].concat();
+        assert_eq!(too_sparse(50.0, half, 5), None, "half of them have one");
+        assert_eq!(too_sparse(50.0, vec![0.0; 3], 0), None, "no penalty is to blame where nobody shares anything");
     }
 }

@@ -6,6 +6,7 @@ mod ffm;
 mod fm;
 mod model;
 mod permuted;
+mod telling;
 
 use crate::fit::Method;
 

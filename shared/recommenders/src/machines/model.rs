@@ -13,6 +13,7 @@ use recspeed_types::{FitObserver, Remedy};
 
 use super::features::Side;
 use super::permuted::{Before, Within};
+use super::telling::identifying;
 use crate::content::Terms;
 use crate::factorization::folding::Items;
 use crate::factorization::folding::pairwise::Pairwise;
@@ -60,6 +61,8 @@ pub(super) struct Described {
     /// Entities × attributes.
     pub(super) attributes: Csr,
     pub(super) terms: Terms,
+    /// `[attributes]`: which say who somebody is and not what they are like, so that no explanation tells of them.
+    identifying: Vec<bool>,
     /// `[attributes, d]`: the product with a vector of the other side is what an attribute of value 1 adds.
     pub(super) parts: Vec<f32>,
     /// What a vector is besides the sum of its features' vectors.
@@ -105,14 +108,15 @@ impl Newcomer {
 
 impl Described {
     pub(super) fn new(side: Side, vectors: Vec<f32>, parts: Vec<f32>, within: Within) -> Self {
-        Self { vectors, attributes: side.attributes, terms: side.terms, parts, within, before: None }
+        let Side { attributes, terms, .. } = side;
+        Self { vectors, identifying: identifying(&attributes, &terms), attributes, terms, parts, within, before: None }
     }
 
     fn vector(&self, entity: u32, d: usize) -> &[f32] {
         &self.vectors[entity as usize * d..][..d]
     }
 
-    /// What each attribute of the entity adds beside a vector of the other side; `of` makes a reason of it.
+    /// What each attribute of the entity that tells what it is like adds beside a vector of the other side; `of` makes a reason of it.
     fn reasons(&self, entity: u32, other: &[f32], of: fn(&Terms, u32, f32) -> Reason) -> Vec<Reason> {
         let (attributes, values) = self.attributes.row(entity as usize);
         let reason = |(&attribute, &value): (&u32, &f32)| {
@@ -120,7 +124,8 @@ impl Described {
             dense::dot_all(other, &self.parts[attribute as usize * other.len()..][..other.len()], &mut part);
             of(&self.terms, attribute, value * part[0])
         };
-        attributes.iter().zip(values).map(reason).collect()
+        let told = attributes.iter().zip(values).filter(|(attribute, _)| !self.identifying[**attribute as usize]);
+        told.map(reason).collect()
     }
 
     fn floats(&self) -> usize {
@@ -141,7 +146,8 @@ impl Described {
         let attributes = parts.take_csr("described", n_attributes)?;
         expect_len("described", attributes.n_rows(), n)?;
         let within = Within::take_from(&mut parts, (n + n_attributes, n_attributes))?;
-        Ok((d, Self { vectors, attributes, terms, parts: of_attributes, within, before: None }))
+        let identifying = identifying(&attributes, &terms);
+        Ok((d, Self { vectors, attributes, terms, identifying, parts: of_attributes, within, before: None }))
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) static SLIM: Entry = Entry {
         Param {
             name: "l1",
             title: "L1 penalty",
-            help: "Weight of the sum of the weights: larger makes more of them 0.",
+            help: "Weight of the sum of the weights: larger makes more of them 0, and all of an item whose product of ratings with each other one is no larger.",
             kind: ParamKind::Float { min: 0.0, max: 1e9, default: 50.0 },
         },
         Param {

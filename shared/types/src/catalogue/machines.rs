@@ -100,7 +100,9 @@ pub(super) static FM: Entry = Entry {
     cold_users: "their attributes, beside what an unknown user has",
     cold_items: "their attributes, beside what an unknown item has",
     new_users: Ok("a vector and a weight fitted to the basket, with the items as they are"),
-    explains: Some("the attributes of item and user, by what each adds with the other side"),
+    explains: Some(
+        "the attributes of item and user, by what each adds with the other side; not those that most have a value of to themselves, as titles and zip codes",
+    ),
 };
 
 pub(super) static FFM: Entry = Entry {
@@ -152,7 +154,9 @@ pub(super) static FFM: Entry = Entry {
     cold_users: "their attributes beside the mean",
     cold_items: "their attributes beside the user",
     new_users: Ok("vectors and a weight fitted to the basket, with the items as they are"),
-    explains: Some("the attributes of item and user, by what each adds with the other side"),
+    explains: Some(
+        "the attributes of item and user, by what each adds with the other side; not those that most have a value of to themselves, as titles and zip codes",
+    ),
 };
 
 pub(super) static FEATURE_EMBEDDINGS: Entry = Entry {
@@ -218,5 +222,7 @@ pub(super) static FEATURE_EMBEDDINGS: Entry = Entry {
     new_users: Ok(
         "a vector of their own learnt from the basket, with all else as it is, since no attributes are known of them",
     ),
-    explains: Some("the attributes of item and user, by what each adds with the other side"),
+    explains: Some(
+        "the attributes of item and user, by what each adds with the other side; not those that most have a value of to themselves, as titles and zip codes",
+    ),
 };

@@ -128,6 +128,18 @@ impl DataFormat {
         }
     }
 
+    /// The name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::AmazonCsv => "Amazon CSV",
+            Self::Movielens => "MovieLens",
+            Self::Recbole => "RecBole",
+            Self::Sequences => "Sequences",
+            Self::Parquet => "Parquet",
+            Self::Arrow => "Arrow",
+        }
+    }
+
     /// Whether the file is a table with named columns, which a server reads and a tab does not.
     pub const fn is_table(self) -> bool {
         matches!(self, Self::Parquet | Self::Arrow)

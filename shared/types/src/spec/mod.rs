@@ -85,7 +85,8 @@ const fn default_seed() -> u64 {
 }
 
 impl Default for ExperimentSpec {
-    /// The experiment that the page opens with: the paper's four-layer network on 10,000 synthetic ratings.
+    /// The paper's four-layer network on 10,000 synthetic ratings: what a permalink leaves out. The page opens with it where no
+    /// example was recorded.
     fn default() -> Self {
         Self {
             version: SPEC_VERSION,

@@ -98,6 +98,13 @@ pub struct ResolvedRecommender {
 }
 
 impl ResolvedRecommender {
+    /// A kind with the catalogue's defaults; `None` where there is no such kind, or its defaults cannot stand.
+    pub fn by_default(kind: &str) -> Option<Self> {
+        let mut problems = Problems::default();
+        let resolved = RecommenderSpec::new(kind).resolve(&mut problems)?;
+        problems.finish().is_ok().then_some(resolved)
+    }
+
     /// Every parameter that takes no recommenders, by name.
     pub const fn params(&self) -> &BTreeMap<&'static str, ParamValue> {
         &self.params

@@ -182,6 +182,8 @@ pub(super) fn evaluate(
     let (data, mut evaluation) = (summary.data.clone(), summary.evaluation.clone());
     // The first one may rank by scores alone.
     evaluation.of_the_mean = of_the_mean(finished.iter().flat_map(|(_, runs)| runs).map(|run| &run.summary));
+    // Those of one run: whoever wants them here gives them as methods.
+    evaluation.baselines.clear();
     let compared = finished.iter().map(|(place, runs)| {
         let runs: Vec<Run<'_>> = runs.iter().map(KeptRun::lend).collect();
         describe(&methods[*place].name, methods[*place].random, &runs)

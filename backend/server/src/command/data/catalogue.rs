@@ -1,10 +1,10 @@
 //! `recspeed data list`: what is here, and what could be.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use recspeed_types::api::UploadRecord;
+use recspeed_datasets::{LookBounds, LookUp, server_files};
+use recspeed_types::api::{FileOrigin, ServerFiles, UploadRecord};
 use recspeed_types::builtin::{BEAUTY_SYNTHETIC_LICENCE, BEAUTY_SYNTHETIC_SOURCE, BUILTIN_DATASETS, PUBLIC_DATASETS};
 use serde_json::json;
 
@@ -17,73 +17,68 @@ use super::{ListArgs, places};
 pub(super) fn list(args: ListArgs) -> Result<u8, CommandError> {
     let home = places::open(args.home)?;
     let imported = places::imported(&home)?;
-    let own = places::look_up().data_root.map(Files::below);
+    let own = Files::of(&places::look_up());
     let text = if args.json {
-        serde_json::to_string_pretty(&as_json(&imported, own.as_ref())).map_err(std::io::Error::other)?
+        serde_json::to_string_pretty(&as_json(&imported, &own)).map_err(std::io::Error::other)?
     } else {
-        page(&imported, own.as_ref())
+        page(&imported, &own)
     };
     output::say(&output::printable(&text))?;
     Ok(0)
 }
 
-/// Files in the folder that RECSPEED_DATA names, and in its folders.
+/// The data files below the folder that RECSPEED_DATA names, as the page lists them.
 #[derive(Debug)]
 struct Files {
-    root: PathBuf,
-    /// Their paths below it, in order.
-    files: Vec<String>,
+    /// The folder; none where it is not set.
+    root: Option<PathBuf>,
+    found: ServerFiles,
 }
 
-/// Files that are listed for people.
-const LISTED: usize = 40;
-/// Files and folders that are looked at.
-const LOOKED_AT: usize = 10_000;
-
 impl Files {
-    fn below(root: PathBuf) -> Self {
-        let mut files = Vec::new();
-        let mut left = LOOKED_AT;
-        collect(&root, "", &mut files, &mut left);
-        files.sort_unstable();
-        Self { root, files }
+    fn of(look_up: &LookUp) -> Self {
+        Self { root: look_up.data_root.clone(), found: server_files(look_up, LookBounds::default()) }
     }
 
     fn told(&self) -> String {
-        let mut text =
-            format!("\nFiles: below RECSPEED_DATA ({}); a spec names one as dataset.path\n\n", self.root.display());
-        if self.files.is_empty() {
-            text.push_str("  None.\n");
+        let Some(root) = &self.root else {
+            return "\nFiles\n\n  None: `export RECSPEED_DATA=DIR` names a folder, whose data files then stand here.\n"
+                .to_owned();
+        };
+        let mut text = format!("\nFiles: below RECSPEED_DATA ({}); a spec names one as dataset.path\n", root.display());
+        if self.found.files.is_empty() {
+            text.push_str("\n  None that can be read as ratings.\n");
         }
-        for file in self.files.iter().take(LISTED) {
+        for file in &self.found.files {
             // Writing into a String cannot fail.
-            let _ = writeln!(text, "  {file}");
+            let _ = writeln!(text, "\n  {}\n    {}, {}", one_line(&file.path), file.format.as_str(), bytes(file.bytes));
+            for (field, path) in [("items", &file.items), ("users", &file.users)] {
+                if let Some(path) = path {
+                    let _ = writeln!(text, "    dataset.{field}: {}", one_line(path));
+                }
+            }
+            if let Some(about) = &file.about {
+                let FileOrigin { source, licence, citation, protocol } = about;
+                let _ = writeln!(
+                    text,
+                    "    {}: {protocol}\n    source:  {source}\n    licence: {licence}\n    cite:    {citation}",
+                    file.title
+                );
+            }
         }
-        if self.files.len() > LISTED {
-            let _ = writeln!(text, "  and {} more", count((self.files.len() - LISTED) as u64));
+        if self.found.more {
+            text.push_str("\n  There may be more: the look at the folder is bounded.\n");
         }
         text
     }
 }
 
-/// Adds the files of a folder, and of the folders in it; hidden ones, and what cannot be read, are passed over.
-fn collect(folder: &Path, above: &str, files: &mut Vec<String>, left: &mut usize) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if *left == 0 || name.starts_with('.') {
-            continue;
-        }
-        *left -= 1;
-        let path = entry.path();
-        if path.is_file() {
-            files.push(format!("{above}{name}"));
-        } else if above.is_empty() && path.is_dir() {
-            collect(&path, &format!("{name}/"), files, left);
-        }
-    }
+/// A path on one line, whatever its name holds.
+fn one_line(path: &str) -> String {
+    path.replace('\n', " ")
 }
 
-fn page(imported: &[UploadRecord], own: Option<&Files>) -> String {
+fn page(imported: &[UploadRecord], own: &Files) -> String {
     let mut text = String::from("Built-in: made from a seed, always here\n");
     // Writing into a String cannot fail.
     for entry in BUILTIN_DATASETS {
@@ -114,9 +109,7 @@ fn page(imported: &[UploadRecord], own: Option<&Files>) -> String {
             record.sha256,
         );
     }
-    if let Some(own) = own {
-        text.push_str(&own.told());
-    }
+    text.push_str(&own.told());
     text.push_str("\nPublic: brought from their owners and imported\n");
     for entry in PUBLIC_DATASETS {
         let here = if imported.iter().any(|record| record.name == entry.id) {
@@ -133,7 +126,7 @@ fn page(imported: &[UploadRecord], own: Option<&Files>) -> String {
     text
 }
 
-fn as_json(imported: &[UploadRecord], own: Option<&Files>) -> serde_json::Value {
+fn as_json(imported: &[UploadRecord], own: &Files) -> serde_json::Value {
     let builtin = BUILTIN_DATASETS.iter().map(|entry| {
         json!({
             "id": entry.id, "title": entry.title, "summary": entry.summary, "rows": entry.rows,
@@ -148,7 +141,10 @@ fn as_json(imported: &[UploadRecord], own: Option<&Files>) -> serde_json::Value 
             "imported": imported.iter().any(|record| record.name == entry.id),
         })
     });
-    let own = own.map(|own| json!({ "folder": own.root.display().to_string(), "files": own.files }));
+    let own = own
+        .root
+        .as_ref()
+        .map(|root| json!({ "folder": root.display().to_string(), "files": own.found.files, "more": own.found.more }));
     json!({
         "builtin": builtin.collect::<Vec<_>>(), "imported": imported, "own": own, "public": public.collect::<Vec<_>>(),
     })
@@ -156,11 +152,17 @@ fn as_json(imported: &[UploadRecord], own: Option<&Files>) -> serde_json::Value 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn nowhere() -> Files {
+        Files::of(&LookUp::default())
+    }
 
     #[test]
     fn every_data_set_is_listed_with_source_and_licence() {
-        let page = page(&[], None);
+        let page = page(&[], &nowhere());
         for part in [BEAUTY_SYNTHETIC_SOURCE, BEAUTY_SYNTHETIC_LICENCE, "None yet", "data fetch movielens-100k"] {
             assert!(page.contains(part), "{part}");
         }
@@ -168,22 +170,32 @@ mod tests {
             assert!(page.contains(entry.licence) && page.contains(entry.citation), "{}", entry.id);
         }
         assert!(BUILTIN_DATASETS.iter().all(|entry| page.contains(entry.id)));
+        assert!(page.contains("\nFiles\n\n  None: `export RECSPEED_DATA=DIR` names a folder"), "{page}");
+        assert!(as_json(&[], &nowhere())["own"].is_null());
     }
 
     #[test]
     fn files_of_ones_own_are_listed_as_a_spec_names_them_and_a_public_data_set_is_imported_or_not() {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("ml-100k/deeper")).unwrap();
-        for name in ["ml-100k/ml-100k.inter", "ml-100k/deeper/x.csv", ".hidden", "a.csv"] {
-            fs::write(folder.path().join(name), "").unwrap();
+        fs::create_dir_all(folder.path().join("ml\n100k")).unwrap();
+        let inter = "user_id:token\titem_id:token\n1\t2\n";
+        let item = "item_id:token\tclass:token_seq\n2\ta\n";
+        for (name, text) in
+            [("ml\n100k/x.inter", inter), ("ml\n100k/x.item", item), ("a.csv", "u,i,4,5\n"), ("b.txt", "-")]
+        {
+            fs::write(folder.path().join(name), text).unwrap();
         }
-        let own = Files::below(folder.path().to_owned());
-        assert_eq!(own.files, ["a.csv", "ml-100k/ml-100k.inter"]);
-        let page = page(&[], Some(&own));
+        let spec_dir = Some(folder.path().join("nowhere"));
+        let own = Files::of(&LookUp { spec_dir, data_root: Some(folder.path().to_owned()) });
+        let page = page(&[], &own);
         assert!(page.contains(&format!("below RECSPEED_DATA ({})", folder.path().display())), "{page}");
-        assert!(page.contains("\n  ml-100k/ml-100k.inter\n"), "{page}");
+        assert!(page.contains("\n  a.csv\n    amazon-csv, 8 B\n"), "{page}");
+        assert!(page.contains("\n  ml 100k/x.inter\n    recbole, "), "{page}");
+        assert!(page.contains("\n    dataset.items: ml 100k/x.item\n"), "{page}");
+        assert!(!page.contains("b.txt"), "{page}");
         assert!(page.contains("movielens-100k (not imported: `recspeed data fetch movielens-100k`)"), "{page}");
-        assert_eq!(as_json(&[], Some(&own))["own"]["files"][0], "a.csv");
-        assert!(as_json(&[], None)["own"].is_null());
+        let json = as_json(&[], &own);
+        assert_eq!(json["own"]["files"][0]["path"], "a.csv");
+        assert_eq!(json["own"]["files"][1]["items"], "ml\n100k/x.item");
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn imported(home: &DataHome) -> Result<Vec<UploadRecord>, DataError> 
 
 /// The folders in which a relative path is looked up: here, then `RECSPEED_DATA`.
 pub(super) fn look_up() -> LookUp {
-    LookUp { spec_dir: Some(PathBuf::from(".")), data_root: std::env::var_os("RECSPEED_DATA").map(Into::into) }
+    LookUp::from_env(Some(PathBuf::from(".")))
 }
 
 /// A data set that was named on the command line.

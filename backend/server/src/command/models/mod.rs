@@ -26,7 +26,7 @@ const NAMED: usize = 5;
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct WhichModel {
-    /// The model of this run of the lab
+    /// The model of this run of the lab or of `recspeed run`, which prints the name
     #[arg(long, value_name = "ID", value_parser = run_id)]
     run: Option<RunId>,
     /// The model in this folder, as `recspeed run --model` has written it
@@ -114,11 +114,11 @@ fn folder(which: &WhichModel, lab: Option<&PathBuf>) -> Result<PathBuf, ModelCom
     if folder.is_dir() {
         return Ok(folder);
     }
-    Err(ModelCommandError::NoModel { home: lab.display().to_string(), run, kept: kept(&models) })
+    Err(ModelCommandError::NoModel { home: lab.display().to_string(), run, kept: kept(&lab, &models) })
 }
 
 /// The models that are there, the newest first.
-fn kept(models: &Path) -> String {
+fn kept(lab: &Path, models: &Path) -> String {
     let mut found: Vec<_> = std::fs::read_dir(models)
         .into_iter()
         .flatten()
@@ -132,9 +132,14 @@ fn kept(models: &Path) -> String {
         .map(|manifest| format!("{} ({} on {})", manifest.run, manifest.spec.recommender.kind, manifest.data.name))
         .collect();
     match (named.is_empty(), found.len().saturating_sub(NAMED)) {
+        (true, _) if home::model_space(lab) == 0 => {
+            "its server was told to keep none (--model-space 0): train with `recspeed run FILE --model DIR`, and name that folder with \
+             --model in place of --run"
+                .to_owned()
+        }
         (true, _) => {
-            "it keeps none yet: train with `recspeed run FILE --model DIR` and name that folder with --model in \
-                      place of --run, or run the spec on its server (`recspeed serve`)"
+            "it keeps none yet: `recspeed run FILE` keeps the model under the name of the run that it prints, unless --no-keep is given or \
+             --model DIR, which --model names here in place of --run"
                 .to_owned()
         }
         (false, 0) => format!("it keeps those of {}", named.join(", ")),

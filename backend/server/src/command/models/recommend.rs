@@ -162,6 +162,7 @@ mod tests {
             unit: ScoreUnit::Score,
             ties_from: None,
             left_out: 1,
+            has: Vec::new(),
             notes: vec!["A note.".to_owned()],
         };
         let text = render(&request, &answer);

@@ -3,6 +3,7 @@
 mod ending;
 mod interrupt;
 mod lines;
+mod model;
 mod progress;
 mod ranks;
 mod silence;
@@ -27,6 +28,7 @@ pub(super) use worker::{WorkerOptions, find as find_worker};
 pub(crate) use worker_error::WorkerError;
 
 use self::ending::Ending;
+use self::model::LabModels;
 use self::silence::Silence;
 use self::story::Story;
 use self::worker::{Heard, WorkerProcess};
@@ -69,10 +71,14 @@ pub struct RunArgs {
     /// slope-one or ease, and other engines keep none
     #[arg(long, value_name = "DIR")]
     checkpoint_dir: Option<PathBuf>,
-    /// Keep the trained model in this folder, for `recspeed recommend` and `recspeed export`: a new or empty one, or one with an
-    /// earlier model, which it replaces
+    /// Keep the trained model in this folder and not in the lab's, for `recspeed recommend`, `importance` and `export`, which take
+    /// --model DIR then and not --run ID: a new or empty folder, or one with an earlier model, which it replaces
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// Keep no model. Otherwise the lab's folder keeps it under the name of the run, the newest ones as far as `recspeed serve` was last
+    /// told to have room (--model-space, 20 GiB unless set)
+    #[arg(long, conflicts_with = "model")]
+    no_keep: bool,
     /// Write the measured timeline of a training on several ranks, with the planned one, in Chrome's trace event format (JSON), which
     /// Perfetto reads: a new file, or one with an earlier timeline, which it replaces
     #[arg(long, value_name = "FILE")]
@@ -89,12 +95,15 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     if let Some(told) = without_checkpoints(&args, &spec) {
         output::complain(&told);
     }
+    let elsewhere = args.no_keep || args.model.is_some();
+    let models = if elsewhere { None } else { LabModels::of(args.home.as_deref()) };
     let options = WorkerOptions {
         program: find_worker(args.worker.as_deref())?,
         spec_dir: dir,
         data_home: args.home,
         checkpoint_dir: args.checkpoint_dir,
         model: args.model,
+        models: models.as_ref().map(|models| models.folder().to_owned()),
         resume: args.resume,
         users: None,
         silence: None,
@@ -105,16 +114,18 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     for warning in story.unshown_warnings(screen.visible()) {
         output::complain(&format!("recspeed: warning: {warning}"));
     }
-    match story.take_last() {
+    let last = story.take_last();
+    let finished = matches!(last, Some(EventKind::Finished { .. }));
+    let kept = models.is_some_and(|models| models.settle(story.run(), finished));
+    match last {
         Some(EventKind::Finished { summary }) => {
             let text = if args.json {
                 serde_json::to_string(&summary).map_err(std::io::Error::other)?
             } else {
                 let text = summary::render(&title, &spec, &summary, &story.losses, args.groups);
-                match story.ranks().as_text(&spec) {
-                    Some(ranks) => format!("{text}\n{ranks}"),
-                    None => text,
-                }
+                let ranks = story.ranks().as_text(&spec);
+                let model = kept.then(|| asked_by(&summary));
+                [Some(text), ranks, model].into_iter().flatten().collect::<Vec<_>>().join("\n")
             };
             output::say(&output::printable(&text))?;
             if let Some(path) = &args.trace {
@@ -190,6 +201,15 @@ fn without_checkpoints(args: &RunArgs, spec: &ExperimentSpec) -> Option<String> 
 /// Whether the model in a folder is that of the run, and not an older one: a worker that cannot keep it only warns.
 fn holds_model_of(dir: &Path, summary: &RunSummary) -> bool {
     recspeed_models::manifest(dir).is_ok_and(|manifest| manifest.run == summary.run)
+}
+
+/// How the kept model is asked.
+fn asked_by(summary: &RunSummary) -> String {
+    let run = &summary.run;
+    format!(
+        "The lab keeps the model: `recspeed recommend --run {run} --user U` asks it, \
+         `recspeed export --run {run} --to DIR` writes it."
+    )
 }
 
 /// How a run among others ended: its result, its failure, or not at all because the user stopped it.

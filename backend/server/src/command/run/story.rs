@@ -14,6 +14,7 @@ use super::worker_error::WorkerError;
 /// What a run has said so far.
 #[derive(Debug)]
 pub(super) struct Story {
+    run: RunId,
     protocol: Protocol,
     last: Option<EventKind>,
     checkpoint: Option<(String, u64)>,
@@ -32,9 +33,10 @@ pub(super) struct Story {
 
 impl Story {
     /// The beginning of `run`.
-    pub(super) const fn new(run: RunId) -> Self {
+    pub(super) fn new(run: RunId) -> Self {
         Self {
-            protocol: Protocol::new(run, 0),
+            protocol: Protocol::new(run.clone(), 0),
+            run,
             last: None,
             checkpoint: None,
             warnings: Vec::new(),
@@ -44,6 +46,11 @@ impl Story {
             sent: BTreeMap::new(),
             spans: Vec::new(),
         }
+    }
+
+    /// The run that it is of.
+    pub(super) const fn run(&self) -> &RunId {
+        &self.run
     }
 
     /// When ranks did what.

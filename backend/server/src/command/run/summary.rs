@@ -305,6 +305,7 @@ mod tests {
                 tie_share: 0.0042,
                 rating_scale: "stars".into(),
                 of_the_mean: std::collections::BTreeMap::new(),
+                baselines: std::collections::BTreeMap::new(),
             },
             breakdowns: Vec::new(),
             importance: Vec::new(),

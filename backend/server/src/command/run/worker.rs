@@ -64,6 +64,8 @@ pub(in crate::command) struct WorkerOptions {
     pub(in crate::command) checkpoint_dir: Option<PathBuf>,
     /// Where the trained model goes.
     pub(in crate::command) model: Option<PathBuf>,
+    /// The folder in which it goes into one of the run's name, where `model` names none.
+    pub(in crate::command) models: Option<PathBuf>,
     /// A checkpoint to continue from.
     pub(in crate::command) resume: Option<PathBuf>,
     /// Where it writes the value of each user.
@@ -106,12 +108,13 @@ impl WorkerProcess {
     pub(super) fn start(spec: &ExperimentSpec, options: &WorkerOptions) -> Result<Self, WorkerError> {
         let run = run_id();
         let program = of_devices(&options.program, &spec.devices());
+        let model = options.model.clone().or_else(|| Some(options.models.as_ref()?.join(run.as_str())));
         let mut command = Command::new(&program);
         command.arg("--run").arg(run.as_str()).arg("--spec-dir").arg(&options.spec_dir);
         for (flag, path) in [
             ("--data-home", &options.data_home),
             ("--checkpoint-dir", &options.checkpoint_dir),
-            ("--model", &options.model),
+            ("--model", &model),
             ("--resume", &options.resume),
             ("--users", &options.users),
         ] {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use recspeed_types::ExperimentSpec;
-use recspeed_types::search::SearchMethod;
 use recspeed_types::spec::FitOn;
 use serde::Serialize;
 use serde_json::Value;
@@ -90,10 +89,12 @@ fn notes(plan: &Plan, place: usize, log: &Log, trial: Option<&ExperimentSpec>, s
     let trials = log.count(place);
     let most = (0..plan.members.len()).map(|other| log.count(other)).max().unwrap_or(trials);
     let mut notes = Vec::new();
-    if plan.search.method == SearchMethod::Grid && trials < most && !plan.members[place].is_fixed() {
-        notes.push(format!(
-            "its grid ended after {trials} trials where another had {most}: the budgets are not the same; random and tpe use all of theirs"
-        ));
+    if let Some(ended) = plan.used_up(&plan.members[place], trials, log.seconds(place)) {
+        notes.push(if trials < most {
+            format!("{ended} where another had {most}: the budgets are not the same")
+        } else {
+            format!("{ended}, before its budget of {}: no other differs", plan.budget())
+        });
     }
     if plan.members[place].learns_from_both() && spec.split.fit_on == Some(FitOn::Train) {
         notes.push(

@@ -249,6 +249,14 @@ impl Plan {
         if member.is_fixed() { FIXED.to_owned() } else { self.budget() }
     }
 
+    /// Where a member with something to search has no more of it after `trials` that took `seconds`, though its budget has: what ended, in
+    /// words; `None` otherwise.
+    pub(super) fn used_up(&self, member: &Member, trials: usize, seconds: f64) -> Option<String> {
+        let what = if self.search.method == SearchMethod::Grid { "grid" } else { "space" };
+        let ended = trials > 0 && !member.is_fixed() && !self.is_spent(trials, seconds);
+        ended.then(|| format!("its {what} ended after {}", figures::counted(trials as u64, "trial", "trials")))
+    }
+
     /// What each recommender that has something to search might use, in words: `20 trials`.
     pub(super) fn budget(&self) -> String {
         match (self.most_trials(), self.search.seconds) {
@@ -298,19 +306,20 @@ impl Plan {
         spec
     }
 
-    /// What [`propose`](recspeed_search::propose) gives next and makes a trial, with its spec; `None` where there is nothing left.
+    /// What [`propose`](recspeed_search::propose) gives next and makes a trial, with its spec; `None` where there is nothing left that
+    /// differs from the trials before it.
     pub(super) fn propose(
         &self,
         member: &Member,
         history: &[Judged],
     ) -> Result<Option<(Values, ExperimentSpec)>, SearchError> {
-        let fits = |values: &Values| self.trial_spec(member, values).is_ok();
-        let method = self.search.method;
-        let of_trial = |trial: &Judged| Judged { values: member.space.judged(&member.spec, &trial.values), ..*trial };
+        let read = |values: &Values| member.space.judged(&member.spec, values);
+        let of_trial = |trial: &Judged| Judged { values: read(&trial.values), ..*trial };
         let judged: Vec<Judged> = history.iter().map(of_trial).collect();
-        match recspeed_search::propose(&member.space, method, self.seed(), &judged, &fits) {
+        let of_new = |values: &Values| self.trial_spec(member, values).is_ok().then(|| read(values));
+        match recspeed_search::propose(&member.space, self.search.method, self.seed(), &judged, &of_new) {
             Some(values) => self.trial_spec(member, &values).map(|spec| Some((values, spec))),
-            None if member.is_fixed() || (method == SearchMethod::Grid && !history.is_empty()) => Ok(None),
+            None if member.is_fixed() || !history.is_empty() => Ok(None),
             None => Err(SearchError::NothingFits { name: member.name.clone() }),
         }
     }

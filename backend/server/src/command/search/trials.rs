@@ -26,6 +26,10 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
         let next = if plan.is_spent(history.len(), seconds) { None } else { plan.propose(member, &history)? };
         let Some((values, spec)) = next else {
             write(&mut refused, log)?;
+            if let Some(ended) = plan.used_up(member, history.len(), seconds) {
+                let budget = plan.budget();
+                output::complain(&format!("{}: {ended}, before its budget of {budget}: no other differs", member.name));
+            }
             return Ok(None);
         };
         let number = history.len() + 1;

@@ -1,0 +1,72 @@
+//! An answer: what the user has, the items with their scores and reasons, and what must be known to understand them.
+
+use leptos::prelude::*;
+use recspeed_types::recommend::NOTHING_KNOWN;
+use serde_json::{Value, json};
+
+use crate::charts::value;
+
+/// The texts of a list.
+pub(super) fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect()
+}
+
+/// An item's title before its id, where it has one.
+fn named(item: &Value) -> String {
+    let [id, title] = ["item", "title"].map(|name| texts(&json!([item[name]])).concat());
+    if title.is_empty() { id } else { format!("{title} · {id}") }
+}
+
+/// What the user has, as far as the answer tells.
+fn owned(whom: &str, answer: &Value) -> Option<String> {
+    let has: Vec<String> = answer["has"].as_array()?.iter().map(named).collect();
+    let others = answer["left_out"].as_u64().unwrap_or_default().saturating_sub(has.len() as u64);
+    let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    (!has.is_empty()).then(|| format!("{whom} has {}{others}.", has.join(", ")))
+}
+
+/// The answer about `whom`, a user's id.
+pub(super) fn list(whom: &str, answer: &Value) -> impl IntoView + use<> {
+    let mut items: Vec<AnyView> = answer["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|item| {
+            let score = value(item["score"].as_f64().unwrap_or_default());
+            let why = texts(&item["reasons"]).join(" · ");
+            view! { <li><strong>{named(item)}</strong><span class="number">{score}</span><small>{why}</small></li> }
+                .into_any()
+        })
+        .collect();
+    if let Some(known) = answer["ties_from"].as_u64().map(|known| known as usize).filter(|known| *known <= items.len())
+    {
+        items.insert(known, view! { <li class="ask-border" data-testid="ask-border">{NOTHING_KNOWN}</li> }.into_any());
+    }
+    let mut notes = texts(&answer["notes"]);
+    if items.is_empty() {
+        notes.insert(0, "Nothing is left to recommend: every item that could be is known already.".to_owned());
+    }
+    let has = owned(whom, answer);
+    if let Some(known @ 1..) = answer["left_out"].as_u64().filter(|_| has.is_none()) {
+        notes.push(format!("{known} known {} left out.", if known == 1 { "item is" } else { "items are" }));
+    }
+    let has = has.map(|has| view! { <p class="note" data-testid="ask-has">{has}</p> });
+    let notes: Vec<AnyView> = notes.into_iter().map(|note| view! { <p class="note">{note}</p> }.into_any()).collect();
+    view! { {has}<ol class="ask-list" data-testid="ask-list">{items}</ol>{notes} }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_called_by_its_title_and_its_id_and_a_user_s_own_are_named_as_far_as_they_are_told() {
+        assert_eq!(texts(&json!(["a", 1, "b"])), ["a", "b"]);
+        assert_eq!(named(&json!({ "item": "181", "title": "Heat (1995)" })), "Heat (1995) · 181");
+        assert_eq!(named(&json!({ "item": "181" })), "181");
+        let has = json!({ "has": [{ "item": "a", "title": "A" }, { "item": "b" }], "left_out": 5 });
+        assert_eq!(owned("u", &has).as_deref(), Some("u has A · a, b and 3 more."));
+        assert_eq!(owned("u", &json!({ "has": [{ "item": "a" }], "left_out": 0 })).as_deref(), Some("u has a."));
+        assert_eq!((owned("u", &json!({ "has": [] })), owned("", &json!({ "left_out": 2 }))), (None, None));
+    }
+}

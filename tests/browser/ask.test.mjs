@@ -1,0 +1,137 @@
+// What is recommended: at the first sight of the page, and by the model of a run in the tab as by that of the same run on the server.
+
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { ends, openPage, writeSpec } from "./lab.mjs";
+
+withLab();
+
+const SPEC = `version = 1
+seed = 3
+[dataset]
+source = "builtin"
+id = "beauty-synthetic-10k"
+[recommender]
+kind = "als-implicit"
+[evaluation]
+metrics = ["ndcg@10"]
+max_users = 50
+`;
+
+/** The list in sight: what each item is called and its score. */
+const listed = (page) =>
+  page.locator(`${id("ask-list")} li`).evaluateAll((all) =>
+    all.map((one) => ({ item: one.querySelector("strong").textContent.split(" · ").at(-1), score: Number(one.querySelector(".number").textContent) })),
+  );
+
+/** The same list but where two scores lie within rounding of each other: a tab and a server add in another order. */
+function same(here, there) {
+  assert.equal(here.length, there.length);
+  for (const [place, { item, score }] of here.entries()) {
+    const other = there[place];
+    const apart = Math.abs(score - other.score);
+    assert.ok(apart <= 1e-3 * Math.abs(other.score) + 1e-4, `${place}: ${score} in the tab, ${other.score} on the server`);
+    const twins = there.filter((one) => Math.abs(one.score - score) <= 1e-4).map((one) => one.item);
+    assert.ok(item === other.item || twins.includes(item), `${place}: ${item} in the tab, ${other.item} on the server`);
+  }
+}
+
+/** Of the last question, not of an earlier one. */
+async function answered(page, count) {
+  await page.waitForFunction(
+    (count) => !document.querySelector('[data-testid="ask"] [aria-busy="true"]') && document.querySelectorAll('[data-testid="ask-list"] li').length === count,
+    count,
+  );
+  return listed(page);
+}
+
+test("the first visit shows what is recommended to somebody, and why, without asking a server for anything", async () => {
+  const page = await openPage(browser, "about:blank");
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await page.route(/\/api\//, (route) => route.abort());
+  await page.goto(lab.base);
+  const ask = page.locator(`${id("stage")} ${id("ask")}`);
+  await ask.waitFor();
+  assert.equal((await answered(page, 5)).length, 5);
+  const users = await page.locator(id("ask-user")).allInnerTexts();
+  assert.ok(users.length >= 3 && users.length <= 5, `${users}`);
+  assert.equal(await page.locator(id("ask-user")).first().getAttribute("aria-pressed"), "true");
+  assert.match(await page.locator(id("ask-has")).innerText(), new RegExp(`^${users[0]} has `));
+  assert.match(await page.locator(`${id("ask-list")} small`).first().innerText(), /they have /);
+  const first = await listed(page);
+  await page.locator(id("ask-user")).nth(1).click();
+  await page.locator(id("ask-has")).filter({ hasText: users[1] }).waitFor();
+  assert.notDeepEqual(await listed(page), first);
+  // It stands between the numbers and the curve, and what was recorded answers for nobody else.
+  const order = await page.evaluate(() =>
+    [...document.querySelectorAll('.tiles, [data-testid="ask"], [data-testid="curve"]')].map((one) => one.dataset.testid ?? "tiles"),
+  );
+  assert.deepEqual(order, ["tiles", "ask", "curve"]);
+  assert.equal(await page.locator(id("ask-whom")).count(), 0);
+  assert.equal(await page.locator(id("ask-random")).isVisible(), false);
+  // Beside its own number each tile of what was hit says what popularity gets.
+  assert.equal(await page.locator(".tiles [data-baseline='popularity']").count(), 3);
+  assert.deepEqual(asked.filter((path) => /^\/api\/runs/.test(path)), []);
+  await page.context().close();
+});
+
+test("the model of a run in the tab answers a user and a basket as that of the same run on the server does", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("result-table")).waitFor();
+  await writeSpec(page, SPEC);
+  await page.locator(id("run-in-tab")).click();
+  await page.locator(id("stage")).filter({ hasText: "in this tab, not stored" }).waitFor();
+  await ends(page, "finished");
+  const sent = [];
+  page.on("request", (request) => sent.push(new URL(request.url()).pathname));
+  await page.locator(`${id("stage")} ${id("ask-user")}`).nth(1).waitFor();
+  await answered(page, 5);
+  await page.locator(id("ask-random")).click();
+  await answered(page, 5);
+  const users = await page.locator(id("ask-user")).allInnerTexts();
+  await page.locator(id("ask-more")).click();
+  await page.locator(id("ask-k")).fill("10");
+  await page.locator(id("ask-user")).nth(1).click();
+  await page.locator(id("ask-has")).filter({ hasText: users[1] }).waitFor();
+  const of_user = await answered(page, 10);
+  await page.getByRole("button", { name: "A basket" }).click();
+  assert.equal(await page.locator(id("ask-list")).count(), 0, "the user's list does not stay below a basket");
+  await page.locator(id("ask-item")).first().click();
+  await page.locator(id("ask-item")).nth(1).click();
+  const basket = await page.locator(id("ask-whom")).inputValue();
+  assert.match(basket, /^\w+, \w+$/);
+  await page.locator(id("ask-go")).click();
+  const of_basket = await answered(page, 10);
+  assert.match(await page.locator(`${id("ask-list")} small`).first().innerText(), /the basket has/);
+  await page.locator(id("ask-whom")).fill("nothing");
+  await page.locator(id("ask-go")).click();
+  assert.match(await page.locator(id("ask-error")).innerText(), /The model knows no item `nothing`/);
+  assert.deepEqual(sent.filter((path) => path.endsWith("/recommendations")), [], "nothing was sent");
+
+  await page.locator(id("run-on-server")).click();
+  await page.locator(id("open-run")).waitFor();
+  await ends(page, "finished");
+  await page.locator(id("open-run")).click();
+  await page.waitForURL(/\/r\//);
+  await page.locator(`${id("ask-user")}`).nth(1).waitFor();
+  assert.deepEqual(await page.locator(id("ask-user")).allInnerTexts(), users);
+  await page.locator(id("ask-user")).nth(1).click();
+  same(of_user, await answered(page, 10));
+  await page.getByRole("button", { name: "A basket" }).click();
+  await page.locator(id("ask-whom")).fill(basket);
+  await page.locator(id("ask-go")).click();
+  same(of_basket, await answered(page, 10));
+  assert.deepEqual(page.problems.filter((problem) => !problem.includes("422")), []);
+  await page.context().close();
+});
+
+test("a run whose model is not kept says why nobody can ask it", async () => {
+  const page = await openPage(browser, lab.base);
+  const { showcase } = await page.evaluate(async () => (await fetch("/api/lab")).json());
+  await page.goto(`${lab.base}/r/${showcase}`);
+  assert.match(await page.locator(id("ask-none")).innerText(), /can no longer be asked.*Run the experiment again/s);
+  assert.equal(await page.locator(id("ask")).count(), 0);
+  await page.context().close();
+});
