@@ -171,19 +171,21 @@ test("the reader stays at the buttons when a run begins and ends, and a reload s
   await page.locator(id("run-on-server")).focus();
   await page.keyboard.press("Enter");
   await ends(page, "running");
-  await stands("cancel");
+  await stands("run-on-server");
   await page.reload();
   await ends(page, "running");
   assert.match(await page.locator(id("spec-toml")).inputValue(), /epochs = 10000/);
   await page.locator(id("cancel")).focus();
   await page.keyboard.press("Enter");
   await ends(page, "cancelled");
-  await stands("run-in-tab");
+  // The button went with the run: what it stood beside is said.
+  await stands("stage-title");
 
   // A run in the tab would be lost: the browser asks.
+  await page.locator(id("run-in-tab")).focus();
   await page.keyboard.press("Enter");
   await ends(page, "running");
-  await stands("cancel");
+  await stands("stop");
   let asked = 0;
   page.on("dialog", (dialog) => {
     asked += dialog.type() === "beforeunload" ? 1 : 0;
@@ -192,9 +194,10 @@ test("the reader stays at the buttons when a run begins and ends, and a reload s
   await page.evaluate(() => void setTimeout(() => location.reload(), 0));
   await page.waitForTimeout(500);
   assert.equal(asked, 1);
-  assert.equal(await here(), "cancel");
+  assert.equal(await here(), "stop");
   await page.keyboard.press("Enter");
   await ends(page, "cancelled");
+  await stands("run-in-tab");
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });

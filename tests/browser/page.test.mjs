@@ -20,7 +20,7 @@ test("shortcuts of a single key do nothing in a window, in a field and where the
     await page.waitForTimeout(150);
     assert.match(await theme.getAttribute("aria-label"), /^Theme: light\./, where);
     assert.equal(new URL(page.url()).pathname, "/", where);
-    assert.equal(await page.locator(id("cancel")).isVisible(), false, `${where}: a run began`);
+    assert.equal(await page.locator(id("stop")).isVisible(), false, `${where}: a run began`);
   };
   await page.evaluate(() => {
     const text = document.body.appendChild(document.createElement("div"));
@@ -131,20 +131,6 @@ test("warnings about data stand in a box that is named so, each a sentence", asy
   assert.deepEqual(await box.locator("li").allInnerTexts(), ["A line is damaged.", "1 of the 2 items have no line."]);
   assert.doesNotMatch(await page.locator("main").innerText(), /Mind/);
   assert.deepEqual(page.problems, []);
-  await page.context().close();
-});
-
-test("Escape takes a definition away that the focus has brought, until the focus comes again", async () => {
-  const page = await openPage(browser, lab.link);
-  const mark = page.locator(".hint-mark").first();
-  const text = page.locator(".hint-text").first();
-  await mark.focus();
-  await text.waitFor();
-  await page.keyboard.press("Escape");
-  await text.waitFor({ state: "hidden" });
-  await mark.blur();
-  await mark.focus();
-  await text.waitFor();
   await page.context().close();
 });
 

@@ -248,7 +248,7 @@ test("what fits neither the tab nor the server is refused as soon as it is chose
   }
   await page.keyboard.press("Control+Enter");
   await page.waitForTimeout(500);
-  assert.equal(await page.locator(id("cancel")).isVisible(), false, "a run began");
+  assert.equal(await page.locator(id("stop")).isVisible(), false, "a run began");
   assert.equal(await page.locator(id("run-failure")).count(), 0, "a run was refused");
 
   await told.locator(id("instead-slim")).click();

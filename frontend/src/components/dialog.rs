@@ -6,6 +6,20 @@ use wasm_bindgen::JsCast as _;
 
 use super::{Icon, Picture};
 
+/// Gives the focus to what the window is for, where that is marked: the browser gives it to the button that closes it.
+fn focus_first(dialog: NodeRef<html::Dialog>) {
+    // What is inside is made after the window has opened.
+    request_animation_frame(move || {
+        let Some(Some(dialog)) = dialog.try_get_untracked() else { return };
+        if let Ok(Some(first)) = dialog.query_selector("[data-first]")
+            && let Ok(first) = first.dyn_into::<web_sys::HtmlElement>()
+        {
+            // Fails only for elements that are gone.
+            let _ = first.focus();
+        }
+    });
+}
+
 /// A window with a heading, open while `open` is true.
 #[component]
 pub(crate) fn Modal(
@@ -19,12 +33,13 @@ pub(crate) fn Modal(
 ) -> impl IntoView {
     let dialog = NodeRef::<html::Dialog>::new();
     Effect::new(move |_| {
-        let Some(dialog) = dialog.get() else { return };
-        if open.get() && !dialog.open() {
+        let Some(window) = dialog.get() else { return };
+        if open.get() && !window.open() {
             // Fails only when the element has left the page, where there is nothing to show.
-            let _ = dialog.show_modal();
-        } else if !open.get() && dialog.open() {
-            dialog.close();
+            let _ = window.show_modal();
+            focus_first(dialog);
+        } else if !open.get() && window.open() {
+            window.close();
         }
     });
     let children = StoredValue::new(children);

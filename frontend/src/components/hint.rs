@@ -1,4 +1,4 @@
-//! A definition at a word: on hover, on focus, on tap.
+//! A definition at a word: under the pointer, and where its mark is pressed.
 
 use leptos::prelude::*;
 
@@ -15,7 +15,8 @@ pub(crate) fn Hint(
     #[prop(optional, into)]
     control: Option<String>,
 ) -> impl IntoView {
-    // Nothing where the pointer and the focus decide, as the style sheet says; whoever presses decides against them.
+    // Nothing where the pointer decides, as the style sheet says; whoever presses decides against it. The focus alone opens
+    // nothing: whoever goes through a form by Tab would meet a definition over every second control.
     let open = RwSignal::new(None::<bool>);
     let label = format!("What is {word}?");
     let help = control.as_ref().map(|id| format!("{id}-help"));

@@ -40,7 +40,7 @@ pub(crate) use select::Select;
 pub(crate) use share::{CopyField, ShareButton};
 pub(crate) use shortcuts::Shortcuts;
 pub(crate) use spec_editor::{SpecEditor, SpecView};
-pub(crate) use status::StatusBadge;
+pub(crate) use status::{RunStanding, StatusBadge};
 pub(crate) use theme_colours::theme_colours;
 pub(crate) use toasts::ToastList;
 pub(crate) use warned::warned;

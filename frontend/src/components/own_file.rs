@@ -147,7 +147,7 @@ fn OwnFileForm(taken: Option<Callback<(String, bool)>>) -> impl IntoView {
     view! {
         <div class="own-file" data-testid="own-file">
             <p class="note">"Ratings as text, one a line, packed with gzip, zstd or not at all; or a table as Parquet or Arrow. A file that is used in this tab never leaves it."</p>
-            <input type="file" node_ref=input class="file-drop" aria-label="Choose a file of ratings, or drop it here" data-testid="own-file-input" disabled=move || busy.get() on:change=choose/>
+            <input type="file" node_ref=input data-first="" class="file-drop" aria-label="Choose a file of ratings, or drop it here" data-testid="own-file-input" disabled=move || busy.get() on:change=choose/>
             <div class="own-file-format" hidden=empty>
                 <label for="own-file-format">"Written as"</label>
                 <span class="select">

@@ -69,7 +69,7 @@ fn what_the_link_needs(spec: &ExperimentSpec) -> String {
         }
     };
     let place = if on_this_machine() {
-        " It begins with this machine's own address; behind that of another lab the part from #x= on opens the same experiment."
+        " It opens on this machine only. To open it in another lab, put that lab's address in place of what stands before #x=."
     } else {
         ""
     };

@@ -3,7 +3,6 @@
 use leptos::ev::keydown;
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
-use wasm_bindgen::JsCast as _;
 
 use super::Modal;
 use crate::state::{keep, kept, use_lab};
@@ -66,12 +65,6 @@ pub(crate) fn Shortcuts(
         let command = event.ctrl_key() || event.meta_key();
         if command && event.key() == "Enter" && on_lab() {
             event.prevent_default();
-            // A field that is being typed in hands its text over when it loses the focus.
-            if let Some(element) = document().active_element().and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok())
-                && element.tag_name() == "INPUT"
-            {
-                let _ = element.blur();
-            }
             if event.shift_key() && lab.is_owner() {
                 lab.run_on_server();
             } else {

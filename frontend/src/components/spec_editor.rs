@@ -70,7 +70,7 @@ pub(crate) fn SpecEditor() -> impl IntoView {
                     aria-describedby="spec-problems"
                     aria-invalid=move || (!problems.with(Vec::is_empty)).to_string()
                     rows=rows
-                    wrap="off"
+                    wrap="soft"
                     spellcheck="false"
                     autocomplete="off"
                     autocapitalize="off"
@@ -124,7 +124,7 @@ pub(crate) fn SpecView(
         <section class="card spec" aria-labelledby="spec-title">
             <header class="card-head">
                 <h2 id="spec-title">"Spec"</h2>
-                <span class="note">"as it ran; fork it to change it"</span>
+                <span class="note">"as it ran; edit a copy to change it"</span>
             </header>
             <div class="code">
                 <pre class="code-colours readable" tabindex="0" data-testid="spec-toml-view">{move || coloured(&spec.with(ExperimentSpec::to_toml), &[])}</pre>

@@ -23,7 +23,12 @@ pub(crate) struct SpecDraft {
     misfits: BTreeMap<String, (String, String)>,
     /// What is out of range or does not fit together.
     mistakes: Vec<SpecError>,
+    /// Whether a file was chosen, and the field for its path has not been left since then.
+    unnamed: bool,
 }
+
+/// Where the path of a file stands.
+const PATH: &str = "dataset.path";
 
 /// The TOML of a spec. The components of a hybrid stand in it where the spec leaves them to the catalogue, too.
 fn toml_of(spec: &ExperimentSpec) -> String {
@@ -42,7 +47,8 @@ impl SpecDraft {
     /// A draft of a spec, with its own TOML.
     pub(crate) fn of(spec: ExperimentSpec) -> Self {
         let mistakes = spec.resolve().err().map_or_else(Vec::new, |errors| errors.0);
-        Self { text: toml_of(&spec), spec, unreadable: Vec::new(), misfits: BTreeMap::new(), mistakes }
+        let (unreadable, misfits) = (Vec::new(), BTreeMap::new());
+        Self { text: toml_of(&spec), spec, unreadable, misfits, mistakes, unnamed: false }
     }
 
     /// The last spec that could be read.
@@ -68,15 +74,39 @@ impl SpecDraft {
         let misfits = self.misfits.iter().map(|(path, (_, message))| SpecError::new(path.clone(), message.clone()));
         // What stood in a field before something that does not fit was typed there is in no field any more.
         let typed_over = |error: &SpecError| self.misfits.keys().any(|path| is_at(error, path));
-        misfits.chain(self.mistakes.iter().filter(|error| !typed_over(error)).cloned()).collect()
+        let told = |error: &&SpecError| !typed_over(error) && !self.is_awaited(error);
+        misfits.chain(self.mistakes.iter().filter(told).cloned()).collect()
+    }
+
+    /// Whether a file was chosen whose path nobody has had the time to type: no mistake yet, and nothing to run.
+    pub(crate) fn awaits_path(&self) -> bool {
+        self.unnamed && self.spec.dataset.path.as_deref().is_some_and(|path| path.trim().is_empty())
+    }
+
+    fn is_awaited(&self, error: &SpecError) -> bool {
+        self.awaits_path() && is_at(error, PATH)
+    }
+
+    /// The reader left a field: what is wrong there is a mistake from now on.
+    pub(crate) fn leave(&mut self, path: &str) {
+        if path == PATH {
+            self.unnamed = false;
+        }
     }
 
     /// What is wrong at a path or below it (`evaluation.metrics[1]` belongs to `evaluation.metrics`).
     pub(crate) fn problem_at(&self, path: &str) -> Option<String> {
+        self.problem_beside(path, &[])
+    }
+
+    /// The same, without what is told at other fields below it.
+    pub(crate) fn problem_beside(&self, path: &str, others: &[&str]) -> Option<String> {
         if let Some((_, message)) = self.misfits.get(path) {
             return Some(message.clone());
         }
-        let error = self.unreadable.iter().chain(&self.mistakes).find(|error| is_at(error, path))?;
+        let elsewhere = |error: &SpecError| others.iter().any(|other| is_at(error, other));
+        let here = |error: &&SpecError| is_at(error, path) && !elsewhere(error) && !self.is_awaited(error);
+        let error = self.unreadable.iter().chain(&self.mistakes).find(here)?;
         Some(error.message.clone())
     }
 
@@ -110,7 +140,7 @@ impl SpecDraft {
                 let mut misfits = std::mem::take(&mut self.misfits);
                 misfits.remove(&field.path);
                 let text = format!("{}{}", self.opening_comments(), toml_of(&spec));
-                *self = Self { text, misfits, ..Self::of(spec) };
+                *self = Self { text, misfits, unnamed: self.unnamed, ..Self::of(spec) };
             }
             Err(message) => {
                 self.misfits.insert(field.path.clone(), (text.to_owned(), message));
@@ -122,7 +152,8 @@ impl SpecDraft {
     pub(crate) fn choose(&mut self, path: &str, value: &str) {
         if let Some(spec) = with_kind(&self.spec, path, value) {
             let text = format!("{}{}", self.opening_comments(), toml_of(&spec));
-            *self = Self { text, ..Self::of(spec) };
+            let unnamed = if path == "dataset" { value == "file" } else { self.unnamed };
+            *self = Self { text, unnamed, ..Self::of(spec) };
         }
     }
 
@@ -151,7 +182,7 @@ impl SpecDraft {
     /// One more component in the list at a path, or one less.
     pub(crate) fn change_components(&mut self, path: &str, change: ListChange) {
         if let Some(spec) = recommenders::change(&self.spec, path, change) {
-            *self = Self::of(spec);
+            *self = Self { unnamed: self.unnamed, ..Self::of(spec) };
         }
     }
 
@@ -230,6 +261,27 @@ mod tests {
         assert_eq!(draft.field_text(&epochs()), "many");
         draft.type_field(&epochs(), "3");
         assert!(draft.is_runnable());
+    }
+
+    #[test]
+    fn a_file_without_a_path_is_no_mistake_before_its_field_is_left_and_one_mistake_from_then_on() {
+        let path = Field::new(PATH, "Path", "", FieldKind::Text);
+        let mut draft = SpecDraft::default();
+        draft.choose("dataset", "file");
+        assert!(draft.awaits_path() && !draft.is_runnable());
+        assert_eq!((draft.problems().len(), draft.problem_at(PATH)), (0, None));
+        draft.type_field(&epochs(), "9");
+        assert!(draft.awaits_path() && draft.problems().is_empty(), "another field was typed in");
+        draft.type_field(&path, "u.data");
+        assert!(!draft.awaits_path() && draft.is_runnable());
+        draft.type_field(&path, "");
+        assert!(draft.problems().is_empty(), "the reader is still at it");
+        draft.leave(PATH);
+        assert_eq!(draft.problems().len(), 1, "{:?}", draft.problems());
+        assert!(draft.problem_at(PATH).is_some() && !draft.awaits_path());
+        // It is told at its own field, and not at that of the data set around it as well.
+        assert!(draft.problem_at("dataset").is_some());
+        assert_eq!(draft.problem_beside("dataset", &[PATH, "dataset.format"]), None);
     }
 
     #[test]

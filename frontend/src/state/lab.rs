@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_types::api::{LabInfo, Role, RunRecord, RunRequest, ServerFile, ServerFiles, UploadRecord};
 use recspeed_types::spec::{DataFormat, DataSource, DatasetSpec, EvaluationSpec};
-use recspeed_types::{ExperimentSpec, RunId};
+use recspeed_types::{ExperimentSpec, ResolvedSpec, RunId};
 
 use super::{HeldFile, Origin, RunState, RunView, Session, Theme, Toasts, api, live, location, showcase, tab};
 use crate::form::{Offer, SpecDraft};
@@ -65,6 +65,10 @@ pub(crate) struct Lab {
     pub link_error: RwSignal<Option<String>>,
     /// Why the last request to run was refused.
     pub run_error: RwSignal<Option<String>>,
+    /// Whether the server is being asked to run something.
+    pub sending: RwSignal<bool>,
+    /// The field that is being typed in, by its path in the spec.
+    pub typing: RwSignal<Option<String>>,
     /// The runs of the lab page.
     pub session: Session,
     /// Files that were given to the server.
@@ -99,6 +103,8 @@ impl Lab {
             parent: RwSignal::new(None),
             link_error: RwSignal::new(None),
             run_error: RwSignal::new(None),
+            sending: RwSignal::new(false),
+            typing: RwSignal::new(None),
             session: Session::new(),
             uploads: RwSignal::new(Vec::new()),
             server_files: RwSignal::new(None),
@@ -222,10 +228,36 @@ impl Lab {
         self.session.current.get().is_some_and(|run| !run.status().is_over())
     }
 
-    /// Whether nothing else can begin: a tab runs one experiment at a time, and the one that the server has in hand is not asked for twice.
-    pub(crate) fn is_taken(self) -> bool {
-        let in_tab = self.session.current.get().is_some_and(|run| run.origin == Origin::Tab);
-        self.is_busy() && (in_tab || !self.is_stale())
+    /// Whether a run in this tab is at work: it computes one at a time.
+    pub(crate) fn is_tab_busy(self) -> bool {
+        self.session.current.get().is_some_and(|run| run.origin == Origin::Tab && !run.status().is_over())
+    }
+
+    /// The runs of this tab on the server that are still to end.
+    fn on_server(self) -> Vec<RunState> {
+        let all = self.session.current.get().into_iter().chain(self.session.others.get());
+        all.filter(|run| run.origin == Origin::Server && !run.status().is_over()).collect()
+    }
+
+    /// Whether what this tab puts into the server's queue waits behind another run of this tab.
+    pub(crate) fn has_queue(self) -> bool {
+        !self.on_server().is_empty()
+    }
+
+    /// Whether the draft waits or works on the server already: a second run would give the same numbers.
+    pub(crate) fn is_queued(self) -> bool {
+        let same = |run: &RunState| {
+            self.draft.with(|draft| run.record.with(|record| same_experiment(&record.spec, draft.spec())))
+        };
+        self.on_server().iter().any(same)
+    }
+
+    /// Shows another one of this tab's runs on the server; one that works in the tab is shown to its end.
+    pub(crate) fn show(self, run: RunState) {
+        if !untrack(|| self.is_tab_busy()) {
+            showcase::remember(&run.id());
+            self.session.show(run);
+        }
     }
 
     /// The name of an experiment's data set for people; a file of the reader's own by the name that it came with.
@@ -297,9 +329,8 @@ impl Lab {
 
     /// Runs the draft in this tab.
     pub(crate) fn run_in_tab(self) {
-        if self.is_taken_untracked()
-            || !self.draft.with_untracked(SpecDraft::is_runnable)
-            || untrack(|| self.not_in_tab().is_some() || self.forecast().tab)
+        if !self.draft.with_untracked(SpecDraft::is_runnable)
+            || untrack(|| self.is_tab_busy() || self.not_in_tab().is_some() || self.forecast().tab)
         {
             return;
         }
@@ -313,23 +344,30 @@ impl Lab {
         self.session.begin(run);
     }
 
-    /// Puts the draft into the server's queue.
+    /// Puts the draft into the server's queue. What is at work there is shown on, and the new one waits beside it.
     pub(crate) fn run_on_server(self) {
-        if self.is_taken_untracked()
+        if self.sending.get_untracked()
             || !self.draft.with_untracked(SpecDraft::is_runnable)
-            || untrack(|| self.forecast().server)
+            || untrack(|| self.is_tab_busy() || self.is_queued() || self.forecast().server)
         {
             return;
         }
+        self.sending.set(true);
         self.run_error.set(None);
         let spec = self.draft.with_untracked(|draft| draft.spec().clone());
         let request = RunRequest { spec, parent: self.parent.get_untracked() };
         spawn_local(async move {
-            match api::create(&request).await {
+            let answer = api::create(&request).await;
+            self.sending.set(false);
+            match answer {
                 Ok(record) => {
+                    let place = record.queue_position.map_or_else(String::new, |place| format!(" as number {place}"));
                     let run = RunState::new(Origin::Server, record, RunView::default());
-                    showcase::remember(&run.id());
-                    self.session.begin(run.clone());
+                    if self.session.queue(run.clone()) {
+                        showcase::remember(&run.id());
+                    } else {
+                        self.toasts.say(format!("Queued{place}: it stands above the run at work."));
+                    }
                     live::follow(run);
                 }
                 Err(error) => self.run_error.set(Some(error.to_string())),
@@ -349,10 +387,6 @@ impl Lab {
                 }
             }),
         }
-    }
-
-    fn is_taken_untracked(self) -> bool {
-        untrack(|| self.is_taken())
     }
 }
 
@@ -388,10 +422,12 @@ pub(crate) fn comparable(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
     }
 }
 
-/// Whether the losses of two specs can stand on one axis: the same method and the same loss.
+/// Whether the losses of two specs can stand on one axis: the same data, split, method and loss.
 pub(crate) fn same_loss(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
-    let loss = |spec: &ExperimentSpec| spec.resolve().ok().and_then(|spec| spec.training.map(|training| training.loss));
-    a.recommender.kind == b.recommender.kind && loss(a) == loss(b)
+    let (Ok(a), Ok(b)) = (a.resolve(), b.resolve()) else { return false };
+    let loss = |spec: &ResolvedSpec| spec.training.as_ref().map(|training| training.loss);
+    let same_method = a.recommender.entry.kind == b.recommender.entry.kind;
+    same_method && loss(&a) == loss(&b) && (a.dataset, a.split) == (b.dataset, b.split)
 }
 
 /// Whether a run of a spec has a curve; of one with a mistake nothing is known yet, and most have.

@@ -56,6 +56,8 @@ struct Hub {
     link: Option<ArcRwSignal<Link>>,
     /// Whether the server is being asked if it is there.
     looking: bool,
+    /// When it was last there, in milliseconds since 1970, while it is not.
+    heard_ms: f64,
 }
 
 /// What the stream tells about runs in general.
@@ -224,8 +226,16 @@ fn show(link: Link) {
     let signal = HUB.with_borrow(|hub| hub.link.clone());
     // Whoever watches it hears of changes, and not of each answer.
     if let Some(signal) = signal.filter(|signal| signal.get_untracked() != link) {
+        if link == Link::Reconnecting {
+            HUB.with_borrow_mut(|hub| hub.heard_ms = js_sys::Date::now());
+        }
         signal.set(link);
     }
+}
+
+/// For how many seconds the server was not heard, while it does not answer.
+pub(crate) fn unheard_s() -> f64 {
+    (js_sys::Date::now() - HUB.with_borrow(|hub| hub.heard_ms)) / 1000.0
 }
 
 fn receive(message: StreamMessage) {

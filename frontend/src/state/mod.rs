@@ -30,7 +30,7 @@ pub(crate) use ending::Ending;
 pub(crate) use files::{HeldFile, head as file_head, hold as hold_file};
 pub(crate) use kept::{keep, kept};
 pub(crate) use lab::{Lab, LabState, Looker, comparable, has_curve, same_experiment, same_loss, use_lab};
-pub(crate) use live::{Link, ListChange, follow, link, unfollow, unwatch_list, watch_list};
+pub(crate) use live::{Link, ListChange, follow, link, unfollow, unheard_s, unwatch_list, watch_list};
 pub(crate) use location::{
     comparison_url, on_this_machine, permalink_url, plan_address, plan_query, read as read_location, run_url,
 };

@@ -1,4 +1,5 @@
-//! The runs of the lab page: the one that is shown, and the curve of the one before it.
+//! The runs of the lab page: the one that is shown, the curve of the one before it, and what else this tab has on the
+//! server.
 
 use std::sync::Arc;
 
@@ -106,17 +107,6 @@ impl RunState {
     }
 }
 
-/// Whether two experiments learn by the same loss from the same rows, so that their curves can be held against each other.
-fn is_of_one_kind(one: &ExperimentSpec, other: &ExperimentSpec) -> bool {
-    let loss = |spec: &ExperimentSpec| {
-        let usual = || recspeed_types::catalogue::find(&spec.recommender.kind)?.losses.first().copied();
-        spec.training.loss.or_else(usual)
-    };
-    // What a method without a choice of losses counts down is its own.
-    let one_loss = loss(one) == loss(other) && (loss(one).is_some() || one.recommender.kind == other.recommender.kind);
-    one_loss && one.dataset == other.dataset && one.split == other.split
-}
-
 /// The name of an experiment for people: its own, or its recommender on the data set of this name.
 pub(super) fn title_on(spec: &ExperimentSpec, dataset: &str) -> String {
     if !spec.name.is_empty() {
@@ -137,6 +127,11 @@ pub(crate) fn dataset_title(spec: &ExperimentSpec) -> String {
     }
 }
 
+/// Whether a run says something beside the next one: its numbers, or its curve.
+fn stays_in_sight(before: &ExperimentSpec, next: &ExperimentSpec) -> bool {
+    super::lab::comparable(before, next) || super::lab::same_loss(before, next)
+}
+
 /// The runs of the lab page.
 #[derive(Clone, Copy)]
 pub(crate) struct Session {
@@ -144,29 +139,65 @@ pub(crate) struct Session {
     pub current: RwSignal<Option<RunState>>,
     /// The run before it, whose curve stays as a ghost.
     pub ghost: RwSignal<Option<RunState>>,
+    /// Runs that this tab has put into the server's queue and does not show, in that order. One that has ended stays here
+    /// until the next begins.
+    pub others: RwSignal<Vec<RunState>>,
+}
+
+/// Whether a run is still to end.
+fn is_at_work(run: &RunState) -> bool {
+    untrack(|| !run.status().is_over())
 }
 
 impl Session {
     /// Nothing to show yet.
     pub(crate) fn new() -> Self {
-        Self { current: RwSignal::new(None), ghost: RwSignal::new(None) }
+        Self { current: RwSignal::new(None), ghost: RwSignal::new(None), others: RwSignal::new(Vec::new()) }
     }
 
     /// A run that it still holds.
     pub(crate) fn held(self, origin: Origin, id: &RunId) -> Option<RunState> {
         let held = [self.current.get_untracked(), self.ghost.get_untracked()];
-        held.into_iter().flatten().find(|run| run.origin == origin && run.id() == *id)
+        let mut all = held.into_iter().flatten().chain(self.others.get_untracked());
+        all.find(|run| run.origin == origin && run.id() == *id)
     }
 
-    /// Shows a run that begins; the one before it becomes the ghost when it has something to draw or to compare. Curves of other rows or
-    /// of another loss are held against nothing.
+    /// Shows a run that begins.
     pub(crate) fn begin(self, run: RunState) {
-        let before = self.current.get_untracked().into_iter().chain(self.ghost.get_untracked()).find(|before| {
-            let alike = |spec: &ExperimentSpec| run.record.with_untracked(|record| is_of_one_kind(spec, &record.spec));
-            before.view.with_untracked(|view| !view.curves.is_empty())
-                && before.record.with_untracked(|record| alike(&record.spec))
+        self.others.update(|others| others.retain(is_at_work));
+        self.show(run);
+    }
+
+    /// Takes a run that the server has put into its queue: it is shown, unless another one is at work, beside which it
+    /// waits then. Whether it is shown.
+    pub(crate) fn queue(self, run: RunState) -> bool {
+        let behind = self.current.with_untracked(|current| current.as_ref().is_some_and(is_at_work));
+        if behind {
+            self.others.update(|others| {
+                others.retain(is_at_work);
+                others.push(run);
+            });
+        } else {
+            self.begin(run);
+        }
+        !behind
+    }
+
+    /// Shows a run. The one before it becomes the ghost where it is one; on the server it goes on, and is not lost from
+    /// sight.
+    pub(crate) fn show(self, run: RunState) {
+        let before = self.current.get_untracked().filter(|before| *before != run);
+        self.others.update(|others| {
+            others.retain(|other| *other != run);
+            others.extend(before.clone().filter(|before| before.origin == Origin::Server && is_at_work(before)));
         });
-        self.ghost.set(before);
+        let is_ghost = |old: &RunState| {
+            let spec = |of: &RunState| of.record.with_untracked(|record| record.spec.clone());
+            let has_curves = old.view.with_untracked(|view| !view.curves.is_empty());
+            *old != run && has_curves && !is_at_work(old) && stays_in_sight(&spec(old), &spec(&run))
+        };
+        let ghost = [before, self.ghost.get_untracked()].into_iter().flatten().find(is_ghost);
+        self.ghost.set(ghost);
         self.current.set(Some(run));
     }
 
@@ -204,26 +235,32 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use recspeed_types::spec::{Loss, RecommenderSpec};
+    use recspeed_types::spec::{Loss, RecommenderSpec, SplitKind, SplitSpec};
 
-    fn of(kind: &str) -> ExperimentSpec {
-        ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() }
-    }
+    use super::*;
 
     #[test]
-    fn curves_are_held_against_each_other_where_rows_and_loss_are_the_same() {
-        let [mlp, mut other] = [of("mlp"), of("mlp")];
-        other.training.learning_rate = Some(0.01);
-        assert!(is_of_one_kind(&mlp, &other));
-        other.training.loss = Some(Loss::Mae);
-        assert!(!is_of_one_kind(&mlp, &other), "another loss");
-        other.training.loss = Some(Loss::Mse);
-        assert!(is_of_one_kind(&mlp, &other), "the loss that it has anyway, said");
-        let mut elsewhere = of("mlp");
-        elsewhere.dataset.id = Some("beauty-synthetic".to_owned());
-        assert!(!is_of_one_kind(&mlp, &elsewhere), "other rows");
-        assert!(!is_of_one_kind(&of("nmf"), &of("als-explicit")), "each counts down its own");
-        assert!(is_of_one_kind(&of("nmf"), &of("nmf")));
+    fn a_ghost_is_a_run_of_the_same_data_and_split_and_a_curve_one_of_the_same_loss_as_well() {
+        let plain = ExperimentSpec::default();
+        let mut longer = plain.clone();
+        longer.training.epochs = Some(9);
+        let mut data = plain.clone();
+        data.dataset.sample = Some(500);
+        let split = ExperimentSpec { split: SplitSpec::of(SplitKind::LeaveLastOut), ..plain.clone() };
+        let method = ExperimentSpec { recommender: RecommenderSpec::new("item-mean"), ..plain.clone() };
+        let told = |next: &ExperimentSpec| (stays_in_sight(&plain, next), crate::state::same_loss(&plain, next));
+        assert_eq!(told(&longer), (true, true));
+        assert_eq!(told(&method), (true, false), "its numbers can be compared, and it has no loss");
+        assert_eq!([&data, &split].map(told), [(false, false); 2]);
+        let by = |kind: &str| ExperimentSpec { recommender: RecommenderSpec::new(kind), ..plain.clone() };
+        let mut loss = plain.clone();
+        loss.training.loss = Some(Loss::Mae);
+        assert_eq!(told(&loss), (true, false), "another loss");
+        loss.training.loss = Some(Loss::Mse);
+        assert_eq!(told(&loss), (true, true), "the loss that it has anyway, said");
+        assert!(!crate::state::same_loss(&by("nmf"), &by("als-explicit")), "each counts down its own");
+        assert!(crate::state::same_loss(&by("nmf"), &by("nmf")));
+        // Another seed learns from other rows, and its curve is still one of the same loss.
+        assert_eq!(told(&ExperimentSpec { seed: 7, ..plain.clone() }), (true, true));
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn Curves(
     let metrics = Memo::new(move |_| final_metrics(run.get()));
     let before = Memo::new(move |_| final_metrics(ghost.get()));
     let bars = Memo::new(move |_| !metrics.with(|m| crate::charts::bars(m, &[]).is_empty()));
+    let over = Memo::new(move |_| run.get().is_some_and(|run| run.status().is_over()));
     let colours = theme_colours();
     let lab = use_lab();
     // Of the experiment that is set, which has not run.
@@ -81,9 +82,9 @@ pub(crate) fn Curves(
                 <MetricBars metrics=metrics before=before/>
             </Show>
             <Show when=move || !drawn.get() && !bars.get()>
-                <div class="empty-chart" data-testid="curve-empty">
+                <div class="empty-chart" class:ended=move || over.get() data-testid="curve-empty">
                     <p>{move || match run.get() {
-                        Some(run) if run.status().is_over() => "This run left no curve: its method learns in one step, or it ended before the first measurement.",
+                        Some(_) if over.get() => "This run left no curve: its method learns in one step, or it ended before the first measurement.",
                         Some(run) if !run.record.with(|record| has_curve(&record.spec)) => "This method has no curve: its metrics appear here when they are measured.",
                         Some(_) => "The curve appears with the first measurement.",
                         None if awaits_curve.get() => "Press Run: the curve appears here while it learns.",

@@ -107,7 +107,9 @@ pub(crate) fn ResultPanel(
         (_, ghost) => ghost,
     });
     let busy = Memo::new(move |_| run.get().filter(|run| !run.status().is_over()));
-    let ended = Memo::new(move |_| run.get().filter(|run| run.status().is_over() && run.failure().is_some()));
+    // Why a run failed stays in sight while other settings are tried: they are tried for that reason.
+    let ended = Memo::new(move |_| shown.get().filter(|run| run.status().is_over() && run.failure().is_some()));
+    let curves = move || ended.with(Option::is_none) || run.get().is_none() || drawable(run.get());
     let metrics = Memo::new(move |_| rows_of(shown.get(), compared.get()));
     let warnings = Memo::new(move |_| warnings_of(shown.get()));
     let asked = Memo::new(move |_| shown.get().filter(|_| asks));
@@ -117,21 +119,33 @@ pub(crate) fn ResultPanel(
             {move || ended.get().map(|run| view! { <Failed run=run/> })}
             <Show when=move || !metrics.with(Vec::is_empty)><Tiles rows=metrics/></Show>
             {move || asked.get().map(|run| view! { <AskModel run=run in_stage=true/> })}
-            <Show when=move || ended.with(Option::is_none) || drawable(run.get())><Curves run=run ghost=drawn_ghost/></Show>
-            <Show when=move || !warnings.with(Vec::is_empty)>
-                <details class="warnings" data-testid="warnings">
-                    <summary>
-                        <Icon picture=Picture::Warning/>
-                        {move || match warnings.with(Vec::len) {
-                            1 => "One thing to know about these numbers".to_owned(),
-                            n => format!("{n} things to know about these numbers"),
-                        }}
-                    </summary>
-                    <ul>{move || warnings.get().into_iter().map(|text| view! { <li>{capital(&text)}"."</li> }).collect_view()}</ul>
-                </details>
-            </Show>
+            <Show when=curves><Curves run=run ghost=drawn_ghost/></Show>
+            {move || to_know(warnings.get())}
         </div>
     }
+}
+
+/// What must be known about numbers: the first in sight, any others folded below it.
+fn to_know(warnings: Vec<String>) -> Option<AnyView> {
+    let mut warnings = warnings.into_iter().map(|text| format!("{}.", capital(&text)));
+    let first = warnings.next()?;
+    let others: Vec<AnyView> = warnings.map(|text| view! { <li>{text}</li> }.into_any()).collect();
+    let icon = view! { <Icon picture=Picture::Warning/> };
+    Some(if others.is_empty() {
+        view! { <p class="warnings" data-testid="warnings">{icon}<span>{first}</span></p> }.into_any()
+    } else {
+        let more = match others.len() {
+            1 => "One more".to_owned(),
+            n => format!("{n} more"),
+        };
+        view! {
+            <details class="warnings" data-testid="warnings">
+                <summary>{icon}<span>{first}" "<span class="warnings-more">{more}</span></span></summary>
+                <ul>{others}</ul>
+            </details>
+        }
+        .into_any()
+    })
 }
 
 /// The numbers of a finished run in full, and everything that must be known to trust and repeat them.

@@ -1,20 +1,23 @@
-//! The two buttons, and what stands in their way.
+//! The buttons that run an experiment or stop what this tab runs, and what stands in their way.
 
 use leptos::prelude::*;
 use recspeed_types::api::Role;
 
 use crate::components::{Icon, Picture, instead_buttons};
 use crate::form::SpecDraft;
-use crate::state::{LabState, Origin, use_lab};
+use crate::state::{LabState, use_lab};
 
-/// Run here, run there, cancel.
+/// Run here, run there, stop.
 #[component]
 pub(crate) fn Actions() -> impl IntoView {
     let lab = use_lab();
     let runnable = Memo::new(move |_| lab.draft.with(SpecDraft::is_runnable));
     let problems = Memo::new(move |_| lab.draft.with(|draft| draft.problems().len()));
-    let busy = Memo::new(move |_| lab.is_busy());
-    let taken = Memo::new(move |_| lab.is_taken());
+    // A run on the server is in nobody's way: what comes meanwhile waits there, or runs here.
+    let busy = Memo::new(move |_| lab.is_tab_busy());
+    let queue = Memo::new(move |_| lab.has_queue());
+    let queued = Memo::new(move |_| lab.is_queued());
+    let awaits_path = Memo::new(move |_| lab.draft.with(SpecDraft::awaits_path));
     let owner = Memo::new(move |_| lab.is_owner());
     let not_here = Memo::new(move |_| lab.not_in_tab());
     let not_there = Memo::new(move |_| owner.get().then(|| lab.not_on_server()).flatten());
@@ -50,7 +53,6 @@ pub(crate) fn Actions() -> impl IntoView {
             let _ = button.focus();
         }
     };
-    let in_tab = Memo::new(move |_| lab.session.current.get().is_some_and(|run| run.origin == Origin::Tab));
     let here = view! {
         <button
             type="button"
@@ -72,14 +74,14 @@ pub(crate) fn Actions() -> impl IntoView {
             class="button big"
             data-testid="run-on-server"
             disabled=move || !runnable.get() || !owner.get() || not_there.get().is_some()
-            aria-disabled=move || too_much(forecast.with(|told| told.server))
+            aria-disabled=move || too_much(queued.get() || forecast.with(|told| told.server))
             aria-describedby=move || {
                 described(forecast.with(|told| told.server), "server-note", "server-note too-much")
             }
             on:click=move |_| lab.run_on_server()
         >
             <Icon picture=Picture::Server/>
-            <span>{move || if busy.get() { "Add to the server's queue" } else { "Run on the server" }}</span>
+            <span>{move || if queue.get() { "Add to the queue" } else { "Run on the server" }}</span>
         </button>
     };
     let instead = move || {
@@ -102,11 +104,14 @@ pub(crate) fn Actions() -> impl IntoView {
         <div class="actions" node_ref=row>
             <div class="action-row" hidden=move || taken.get()>{here}{there}</div>
             <div class="action-row" hidden=move || !busy.get()>
-                <button type="button" node_ref=stop class="button big" data-testid="cancel" on:click=cancel>
+                <button type="button" node_ref=stop class="button big" data-testid="stop" on:click=cancel>
                     <Icon picture=Picture::Stop/>
-                    <span>{move || if in_tab.get() { "Stop" } else { "Cancel the run" }}</span>
+                    <span>"Stop"</span>
                 </button>
             </div>
+            <p class="note" data-testid="awaits-path" hidden=move || !awaits_path.get()>
+                "Name the file under Path to run it."
+            </p>
             <p class="note problems-note" role="status" hidden=move || problems.get() == 0>
                 {move || match problems.get() {
                     1 => "One setting must be mended before it can run; it is marked.".to_owned(),
@@ -132,6 +137,9 @@ pub(crate) fn Actions() -> impl IntoView {
                     LabState::Here(info) => match (info.role, &info.probe_failure) {
                         (Role::Owner, Some(failure)) => format!("The server's worker does not answer: {failure}"),
                         (Role::Owner, None) if not_there.get().is_some() => not_there.get().unwrap_or_default(),
+                        (Role::Owner, None) if queued.get() => {
+                            "This experiment is on the server already: the same settings give the same numbers.".to_owned()
+                        }
                         (Role::Owner, None) => match info.slots {
                             1 => "The server runs one experiment at a time; others wait in line.".to_owned(),
                             n => format!("The server runs {n} experiments at a time; others wait in line."),

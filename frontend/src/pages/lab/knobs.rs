@@ -75,7 +75,7 @@ fn DatasetKnob() -> impl IntoView {
                 }
             />
             <p class="help">{about}</p>
-            <FieldError path="dataset" id="knob-dataset"/>
+            <FieldError path="dataset" id="knob-dataset" others=&["dataset.path", "dataset.format"]/>
             <UploadsRefused/>
         </div>
     }

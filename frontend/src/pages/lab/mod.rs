@@ -3,6 +3,7 @@
 mod actions;
 mod advanced;
 mod knobs;
+mod others;
 mod sentence;
 mod stage;
 

@@ -3,10 +3,12 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use recspeed_types::ExperimentSpec;
+use recspeed_types::api::RunStatus;
 use web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition};
 
-use crate::components::{Icon, Picture, ResultDetails, ResultPanel, ShareButton, StatusBadge};
-use crate::state::{Origin, RunState, has_curve, use_lab};
+use super::others::Others;
+use crate::components::{Icon, Picture, ResultDetails, ResultPanel, RunStanding, ShareButton};
+use crate::state::{Link, Origin, RunState, has_curve, link, same_experiment, use_lab};
 
 /// The result side of the lab.
 #[component]
@@ -24,22 +26,59 @@ pub(crate) fn Stage() -> impl IntoView {
     let ghost = Signal::derive(move || if moved_on.get() { current.get() } else { lab.session.ghost.get() });
     let spec = Signal::derive(move || lab.draft.with(|draft| draft.spec().clone()));
     let stored = Signal::derive(move || run.get().filter(|run| run.origin == Origin::Server).map(|run| run.id()));
+    // What has the experiment that is set is shown as soon as nothing else is at work.
+    Effect::new(move |_| {
+        if !moved_on.get() {
+            return;
+        }
+        let is_set = |run: &RunState| {
+            run.status() != RunStatus::Cancelled
+                && lab.draft.with(|draft| run.record.with(|record| same_experiment(&record.spec, draft.spec())))
+        };
+        if let Some(next) = lab.session.others.get().into_iter().find(is_set) {
+            lab.show(next);
+        }
+    });
+    let may_cancel = Memo::new(move |_| {
+        let at_work = |run: &RunState| run.origin == Origin::Server && !run.status().is_over();
+        lab.is_owner() && current.get().as_ref().is_some_and(at_work)
+    });
+    let link = link();
+    let unheard = Memo::new(move |_| link.get() == Link::Reconnecting);
+    let title = NodeRef::<leptos::html::H2>::new();
+    let cancel = move |_| {
+        if let Some(run) = current.get_untracked() {
+            lab.cancel(run);
+        }
+        // The button goes with the run.
+        if let Some(title) = title.get_untracked() {
+            // Fails only for elements that are gone.
+            let _ = title.focus();
+        }
+    };
     view! {
         <section class="card stage" aria-labelledby="stage-title" data-testid="stage">
             <header class="card-head stage-head">
                 <div>
-                    <h2 id="stage-title">{move || current.get().map_or_else(|| "Not run yet".to_owned(), |run| run.record.with(|record| lab.title_of(&record.spec)))}</h2>
+                    <h2 id="stage-title" data-testid="stage-title" tabindex="-1" node_ref=title>{move || current.get().map_or_else(|| "Not run yet".to_owned(), |run| run.record.with(|record| lab.title_of(&record.spec)))}</h2>
                     <p class="stage-about">
                         {move || current.get().map(|run| about(&run, news.get()))}
                     </p>
                 </div>
                 <div class="stage-tools">
+                    <Show when=move || may_cancel.get()>
+                        <button type="button" class="button" data-testid="cancel" disabled=move || unheard.get() on:click=cancel>
+                            <Icon picture=Picture::Stop/>
+                            <span>"Cancel the run"</span>
+                        </button>
+                    </Show>
                     {move || stored.get().map(|id| view! {
                         <A href=format!("/r/{id}") attr:class="button" attr:data-testid="open-run">"Open its page"</A>
                     })}
                     <ShareButton spec=spec stored=stored/>
                 </div>
             </header>
+            <Others/>
             {move || lab.run_error.get().map(|text| view! { <NotBegun text=text/> })}
             <ResultPanel run=run ghost=ghost asks=true/>
         </section>
@@ -68,14 +107,6 @@ fn NotBegun(text: String) -> impl IntoView {
 
 /// How the run stands; `news` is what another run would bring, where the settings have moved on.
 fn about(run: &RunState, news: Option<&'static str>) -> impl IntoView + use<> {
-    let status = {
-        let run = run.clone();
-        Signal::derive(move || run.status())
-    };
-    let refused = {
-        let run = run.clone();
-        Signal::derive(move || run.is_refused())
-    };
     let origin = match run.origin {
         Origin::Showcase => "a stored run",
         Origin::Tab => "in this tab, not stored",
@@ -83,7 +114,7 @@ fn about(run: &RunState, news: Option<&'static str>) -> impl IntoView + use<> {
     };
     let seed = run.record.with(|record| seed_of(&record.spec));
     view! {
-        <StatusBadge status=status refused=refused/>
+        <RunStanding run=run.clone()/>
         <span>{origin}</span>
         <span>{seed}</span>
         {news.map(|news| view! { <span class="moved-on" data-testid="moved-on">"Settings changed: run again to see the new "{news}</span> })}

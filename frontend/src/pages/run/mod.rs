@@ -8,7 +8,7 @@ use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 use recspeed_types::{ExperimentSpec, RunId};
 
-use crate::components::{AskModel, Refused, ResultDetails, ResultPanel, SpecView, StatusBadge};
+use crate::components::{AskModel, Refused, ResultDetails, ResultPanel, RunStanding, SpecView};
 use crate::state::api::{self, ApiError};
 use crate::state::{Origin, RunState, RunView, follow, unfollow, use_lab};
 
@@ -101,14 +101,6 @@ fn Whole(run: RunState) -> impl IntoView {
         let lab = use_lab();
         Memo::new(move |_| run.record.with(|record| lab.title_of_run(record)))
     };
-    let status = {
-        let run = run.clone();
-        Signal::derive(move || run.status())
-    };
-    let refused = {
-        let run = run.clone();
-        Signal::derive(move || run.is_refused())
-    };
     let parent = run.record.with_untracked(|record| record.parent.clone());
     let created = run.record.with_untracked(|record| record.created_ms);
     let attempts = {
@@ -122,10 +114,10 @@ fn Whole(run: RunState) -> impl IntoView {
                 <p class="crumbs"><A href="/runs">"Runs"</A>" / "<code>{id.to_string()}</code></p>
                 <h1>{move || title.get()}</h1>
                 <p class="stage-about">
-                    <StatusBadge status=status refused=refused/>
+                    <RunStanding run=run.clone()/>
                     <time>{super::runs::when(created)}</time>
                     {move || (attempts.get() > 1).then(|| format!("attempt {}", attempts.get()))}
-                    {parent.map(|parent| view! { <span>"forked from " <A href=format!("/r/{parent}")>{parent.to_string()}</A></span> })}
+                    {parent.map(|parent| view! { <span>"made from " <A href=format!("/r/{parent}")>{parent.to_string()}</A></span> })}
                 </p>
                 <tools::Tools run=run.clone()/>
             </header>

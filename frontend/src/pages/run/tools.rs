@@ -10,9 +10,9 @@ use recspeed_types::encode_permalink;
 use serde_json::Value;
 
 use crate::components::{Icon, Menu, Picture, ShareButton};
-use crate::state::{RunState, RunView, api, curve_csv, follow, save, use_lab};
+use crate::state::{Link, RunState, RunView, api, curve_csv, follow, link, save, use_lab};
 
-/// Fork, share, compare, retry, cancel, download.
+/// Edit a copy, share, compare, retry, cancel, download.
 #[component]
 pub(crate) fn Tools(
     /// The run.
@@ -22,6 +22,8 @@ pub(crate) fn Tools(
     let navigate = use_navigate();
     let run = StoredValue::new(run);
     let over = Memo::new(move |_| run.get_value().status().is_over());
+    let link = link();
+    let unheard = Memo::new(move |_| link.get() == Link::Reconnecting);
     let finished = Memo::new(move |_| run.get_value().status() == RunStatus::Finished);
     let spec = Signal::derive(move || run.get_value().record.with(|record| record.spec.clone()));
     let stored = Signal::derive(move || Some(run.get_value().id()));
@@ -49,14 +51,14 @@ pub(crate) fn Tools(
         <div class="tools">
             <button type="button" class="button primary" data-testid="fork" on:click=fork>
                 <Icon picture=Picture::Fork/>
-                <span>"Fork"</span>
+                <span>"Edit a copy"</span>
             </button>
             <ShareButton spec=spec stored=stored/>
             <Show when=move || finished.get()>
                 <A href=run.with_value(|run| format!("/c/{}", run.id())) attr:class="button">"Compare"</A>
             </Show>
             <Show when=move || lab.is_owner() && !over.get()>
-                <button type="button" class="button" data-testid="cancel" on:click=move |_| lab.cancel(run.get_value())>
+                <button type="button" class="button" data-testid="cancel" disabled=move || unheard.get() on:click=move |_| lab.cancel(run.get_value())>
                     <Icon picture=Picture::Stop/>
                     <span>"Cancel"</span>
                 </button>
