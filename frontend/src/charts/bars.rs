@@ -44,13 +44,12 @@ pub(crate) fn bars(metrics: &[(String, f64)], before: &[(String, f64)]) -> Vec<B
         .collect()
 }
 
-/// Where the scale of every bar ends, in every run: metrics of lists reach 1, and two runs are seen beside each other.
-const END: f64 = 1.0;
-
-/// Extents on the scale from 0 to [`END`].
-pub(crate) fn extents(bars: &[Bar]) -> Vec<Extent> {
-    let place = |value: f64| (value / END * 100.0).clamp(0.0, 100.0);
-    bars.iter().map(|bar| Extent { value: place(bar.value), before: bar.before.map(place) }).collect()
+/// Extents on a common scale whose end is the next round value over the largest.
+pub(crate) fn extents(bars: &[Bar]) -> (f64, Vec<Extent>) {
+    let largest = bars.iter().flat_map(|bar| [bar.value, bar.before.unwrap_or(0.0)]).fold(0.0, f64::max);
+    let end = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].into_iter().find(|end| largest <= *end).unwrap_or(1.0);
+    let place = |value: f64| (value / end * 100.0).clamp(0.0, 100.0);
+    (end, bars.iter().map(|bar| Extent { value: place(bar.value), before: bar.before.map(place) }).collect())
 }
 
 /// Bars of the metrics of ranked lists; nothing when there are none.
@@ -65,7 +64,7 @@ pub(crate) fn MetricBars(
 ) -> impl IntoView {
     move || {
         let bars = bars(&metrics.get(), &before.get());
-        let extents = extents(&bars);
+        let (end, extents) = extents(&bars);
         let compared = bars.iter().any(|bar| bar.before.is_some());
         let rows = bars
             .into_iter()
@@ -89,7 +88,7 @@ pub(crate) fn MetricBars(
         view! {
             <div class="bars" data-testid="metric-bars">
                 <ul>{rows}</ul>
-                <p class="note">{format!("Scale from 0 to {END}.{}", if compared { " The thin mark is the run before." } else { "" })}</p>
+                <p class="note">{format!("Scale from 0 to {end}.{}", if compared { " The thin mark is the run before." } else { "" })}</p>
             </div>
         }
     }
@@ -109,12 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn bars_of_one_length_are_one_value_whatever_else_a_run_has() {
-        let bar = |name: &str, value, before| Bar { name: name.to_owned(), value, before };
-        let alone = [bar("ndcg@10", 0.04, Some(0.08))];
-        let beside = [bar("ndcg@10", 0.04, Some(0.08)), bar("hit@10", 0.93, None)];
-        assert_eq!(extents(&alone)[0], Extent { value: 4.0, before: Some(8.0) });
-        assert_eq!(extents(&alone)[0], extents(&beside)[0]);
-        assert_eq!(extents(&beside)[1], Extent { value: 93.0, before: None });
+    fn the_scale_ends_at_a_round_value_that_holds_both_runs() {
+        let bars = [Bar { name: "ndcg@10".to_owned(), value: 0.04, before: Some(0.08) }];
+        let (end, extents) = extents(&bars);
+        assert_eq!(end, 0.1);
+        assert_eq!(extents, [Extent { value: 40.0, before: Some(80.0) }]);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn Actions() -> impl IntoView {
     let row = NodeRef::<leptos::html::Div>::new();
     let (run, stop) = (NodeRef::<leptos::html::Button>::new(), NodeRef::<leptos::html::Button>::new());
     Effect::new(move |_| {
-        let next = if taken.get() { stop } else { run };
+        let next = if busy.get() { stop } else { run };
         let here = document().active_element();
         if here.is_some_and(|here| row.get_untracked().is_some_and(|row| row.contains(Some(&here)))) {
             request_animation_frame(move || {
@@ -102,7 +102,7 @@ pub(crate) fn Actions() -> impl IntoView {
         move || forecast.with(|told| told.refusal.clone().map(|why| view! { <strong>{told.whose()}</strong>{why} }));
     view! {
         <div class="actions" node_ref=row>
-            <div class="action-row" hidden=move || taken.get()>{here}{there}</div>
+            <div class="action-row" hidden=move || busy.get()>{here}{there}</div>
             <div class="action-row" hidden=move || !busy.get()>
                 <button type="button" node_ref=stop class="button big" data-testid="stop" on:click=cancel>
                     <Icon picture=Picture::Stop/>
