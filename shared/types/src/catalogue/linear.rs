@@ -61,13 +61,13 @@ pub(super) static SLIM: Entry = Entry {
             name: "l1",
             title: "L1 penalty",
             help: "Weight of the sum of the weights: larger makes more of them 0, and all of an item whose product of ratings with each other one is no larger.",
-            kind: ParamKind::Float { min: 0.0, max: 1e9, default: 50.0 },
+            kind: ParamKind::Float { min: 0.0, max: 1e9, default: 0.5 },
         },
         Param {
             name: "l2",
             title: "L2 penalty",
             help: "Weight of the squared weights: larger makes them smaller and more even.",
-            kind: ParamKind::Float { min: 0.0, max: 1e9, default: 500.0 },
+            kind: ParamKind::Float { min: 0.0, max: 1e9, default: 100.0 },
         },
         Param {
             name: "neighbours",
