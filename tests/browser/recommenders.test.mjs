@@ -39,7 +39,7 @@ test("every recommender of the catalogue has a card under its family, with the t
     for (const words of [entry.kind, entry.summary, entry.predicts, entry.cold_users, entry.cold_items, entry.source.title]) {
       assert.ok(texts[at].includes(words), `${entry.kind} does not say: ${words}`);
     }
-    const link = page.locator(`#${entry.kind} dd a`);
+    const link = page.locator(`[id="${entry.kind}"] dd a`);
     assert.equal(await link.count(), entry.source.link ? 1 : 0, entry.kind);
     if (entry.source.link) assert.equal(await link.getAttribute("href"), entry.source.link);
   }

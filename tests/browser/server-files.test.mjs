@@ -96,6 +96,7 @@ test("a file is brought in on the data page, and its report opens", async () => 
 
 test("a file that is named in the wrong format is refused in whole characters, and a button takes the right one", async () => {
   const page = await openPage(browser, lab.link);
+  await page.locator(id("run-on-server")).waitFor();
   await writeSpec(
     page,
     'version = 1\n[dataset]\nsource = "file"\npath = "tiny/tiny.inter"\nformat = "amazon-csv"\n[recommender]\nkind = "item-mean"\n',

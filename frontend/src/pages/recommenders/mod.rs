@@ -19,12 +19,16 @@ pub(crate) fn RecommendersPage() -> impl IntoView {
     let sought = RwSignal::new(String::new());
     let found = Memo::new(move |_| sought.with(|sought| matching(sought)));
     super::titled("Recommenders".into());
-    // The router has shown the page by then; a card that is not there is none to go to.
+    // The page is in its place, and the router has left it at its top, two frames later; a card that is not there is none to go to.
     Effect::new(move |_| {
-        let hash = window().location().hash().unwrap_or_default();
-        if let Some(card) = hash.strip_prefix('#').and_then(|kind| document().get_element_by_id(kind)) {
-            card.scroll_into_view();
-        }
+        request_animation_frame(|| {
+            request_animation_frame(|| {
+                let hash = window().location().hash().unwrap_or_default();
+                if let Some(card) = hash.strip_prefix('#').and_then(|kind| document().get_element_by_id(kind)) {
+                    card.scroll_into_view();
+                }
+            });
+        });
     });
     // The reader's own data, split and metrics stay, as far as they suit it.
     let try_it = Callback::new(move |kind: &'static str| {
