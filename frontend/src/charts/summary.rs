@@ -204,7 +204,7 @@ mod tests {
         let told = in_words(&noisy(120, |x| 0.1 + 0.7 * (-20.0 * x).exp(), 0.03));
         assert!(told.starts_with("Training loss fell from 0.49"), "{told}");
         assert!(
-            told.contains(" to about 0.0998") && told.ends_with(" in 3 epochs, level since epoch 0.325."),
+            told.contains(" to about 0.09975") && told.ends_with(" in 3 epochs, level since epoch 0.325."),
             "{told}"
         );
         let told = in_words(&noisy(120, |x| 1.0 - 0.2 * x, 0.05));

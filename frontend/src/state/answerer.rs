@@ -95,12 +95,12 @@ fn answer_of(recorded: &Value, user: &Value) -> Result<Value, String> {
 /// What the runner replies: the wanted thing, or a failure in words.
 fn read(reply: Option<String>, wanted: &str) -> Result<Value, String> {
     let mut reply: Value = reply.and_then(|text| serde_json::from_str(&text).ok()).ok_or_else(|| GONE.to_owned())?;
-    let found = reply[wanted].take();
-    if !found.is_null() {
-        return Ok(found);
+    // What is no object has neither.
+    if let Some(found) = reply.get_mut(wanted).filter(|found| !found.is_null()) {
+        return Ok(found.take());
     }
-    let failure = &reply["failure"];
-    let words = ["message", "remedy"].into_iter().filter_map(|name| failure[name].as_str());
+    let told = |name: &str| reply.get("failure")?.get(name)?.as_str();
+    let words = ["message", "remedy"].into_iter().filter_map(told);
     let words = words.collect::<Vec<_>>().join(" ");
     Err(if words.is_empty() { GONE.to_owned() } else { words })
 }

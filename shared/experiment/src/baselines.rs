@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use recspeed_recommenders::{FitError, Recommender, TrainSet, fit};
 use recspeed_types::catalogue::Family;
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec};
-use recspeed_types::{MetricKind, MetricName};
+use recspeed_types::{FailureCode, MetricKind, MetricName};
 
 use crate::audience::Audience;
 use crate::enriched::{Inputs, shuffled_inputs};
@@ -21,8 +21,8 @@ const OF_RATINGS: &str = "bias";
 /// What stands beside lists: the same for everybody.
 const OF_LISTS: &str = "popularity";
 
-/// Fits the baselines of what was measured and judges them by the same code on the same rows, by kind and metric. They cost next to
-/// nothing: one counts the rows of each item, the other goes over the rows twenty times without any product. Neither stands beside
+/// Fits the baselines of what was measured and judges them by the same code on the same rows, by kind and metric. They cost little
+/// beside a network: one counts the rows of each item, the other goes over the rows twenty times without any product. Neither stands beside
 /// itself, nor anything where inputs were dealt out anew, which is to do harm; and what learns no more than deviations
 /// has nothing to be held against them.
 ///
@@ -46,12 +46,14 @@ pub(crate) fn baselines(
         && let Some(model) = fitted(OF_RATINGS, spec, data, host)?
     {
         let inputs = Inputs::new(spec, &data.test_rows);
-        let made = predict_test_rows(spec, data, &Model::Classical(model), &inputs, &mut Quiet(host))?;
-        let measured = errors.iter().filter_map(|name| {
-            // What these rows leave undefined, the run has said of its own predictions.
-            Some((name.to_string(), made.measure(name.kind, spec.evaluation.threshold).ok()?))
-        });
-        add(&mut all, OF_RATINGS, measured.collect());
+        let made = predict_test_rows(spec, data, &Model::Classical(model), &inputs, &mut Quiet(host));
+        if let Some(made) = unless_stopped(made)? {
+            let measured = errors.iter().filter_map(|name| {
+                // What these rows leave undefined, the run has said of its own predictions.
+                Some((name.to_string(), made.measure(name.kind, spec.evaluation.threshold).ok()?))
+            });
+            add(&mut all, OF_RATINGS, measured.collect());
+        }
     }
     let hits: Vec<MetricName> = asked(spec, is_of_hits);
     if let Some(audience) = audience
@@ -61,10 +63,21 @@ pub(crate) fn baselines(
     {
         let (mut values, mut nobody) = (Values::new(), UserTable::default());
         let question = Question::new(spec, data, audience, &hits);
-        question.ask(data, model.as_ref(), (&hits[..], &mut values, &mut nobody), &mut Quiet(host))?;
-        add(&mut all, OF_LISTS, values);
+        let asked = question.ask(data, model.as_ref(), (&hits[..], &mut values, &mut nobody), &mut Quiet(host));
+        if unless_stopped(asked)?.is_some() {
+            add(&mut all, OF_LISTS, values);
+        }
     }
     Ok(all)
+}
+
+/// A run that has its result loses it by no baseline: only who stops the run stops these.
+fn unless_stopped<T>(made: Result<T, RunFailure>) -> Result<Option<T>, RunFailure> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(failure) if failure.code == FailureCode::Cancelled => Err(failure),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The asked metrics of some kind.
@@ -100,5 +113,20 @@ fn add(all: &mut BTreeMap<String, Values>, kind: &str, values: Values) {
     let values: Values = values.into_iter().filter(|(_, value)| value.is_finite()).collect();
     if !values.is_empty() {
         all.insert(kind.to_owned(), values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_baseline_that_fails_is_left_out_and_one_that_is_stopped_stops_the_run() {
+        let failed = |code| Err::<(), _>(RunFailure::new(code, "no room".to_owned()));
+        assert!(matches!(unless_stopped(failed(FailureCode::OutOfMemory)), Ok(None)));
+        assert!(
+            matches!(unless_stopped(failed(FailureCode::Cancelled)), Err(failure) if failure.code == FailureCode::Cancelled)
+        );
+        assert!(matches!(unless_stopped(Ok(7)), Ok(Some(7))));
     }
 }

@@ -14,6 +14,10 @@ const FEW: usize = 20;
 /// that nobody else has, as titles, names, addresses and zip codes. A value that they share with some others, as the first word of a title,
 /// tells as little. `attributes`: entities × terms. What a hybrid makes of ids is told by whoever made it.
 pub(super) fn identifying(attributes: &Csr, terms: &Terms) -> Vec<bool> {
+    // Where nothing has a name, nothing is told.
+    if terms.len() == 0 {
+        return Vec::new();
+    }
     let mut entities = vec![0u32; terms.len()];
     for &term in &attributes.indices {
         entities[term as usize] += 1;
