@@ -166,7 +166,8 @@ fn read_text(
             shown: report.shown,
         });
     }
-    let interactions = encoder.finish(layout.has_ratings(), layout.has_timestamps());
+    let mut interactions = encoder.finish(layout.has_ratings(), layout.has_timestamps());
+    report.note_unit(interactions.rescale_times());
     Ok(ReadOutcome { interactions, report })
 }
 
