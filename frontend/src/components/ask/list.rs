@@ -87,7 +87,7 @@ mod tests {
         let of_owner = json!({ "items": items, "left_out": 2, "notes": ["A note."] });
         assert_eq!(
             (notes(&of_owner, false), notes(&of_owner, true)),
-            (vec!["A note.".to_owned(), "2 known items are left out.".to_owned()], vec!["A note.".to_owned()],)
+            (vec!["A note.".to_owned(), "2 known items are left out.".to_owned()], vec!["A note.".to_owned()])
         );
         let none = notes(&json!({ "items": [], "left_out": 0 }), false);
         assert!(none.len() == 1 && none[0].starts_with("Nothing is left to recommend"), "{none:?}");
