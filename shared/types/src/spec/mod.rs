@@ -9,6 +9,7 @@ mod dataset;
 mod engine;
 mod evaluation;
 mod features;
+mod file_name;
 mod group;
 mod json_numbers;
 mod parse;
@@ -25,6 +26,7 @@ pub use dataset::{ColumnNames, DataFormat, DataSource, Dataset, DatasetSpec, Fil
 pub use engine::{Device, EngineKind, EngineSpec};
 pub use evaluation::{Candidates, EvaluateOn, EvaluationSpec};
 pub use features::{Derived, FeatureName, FeaturesSpec};
+pub use file_name::{format_of_name, without_packing};
 pub use parse::SpecParseError;
 pub use recommender::{NoNewUsers, ParamValue, RecommenderSpec, ResolvedRecommender};
 pub use resolve::ResolvedSpec;
