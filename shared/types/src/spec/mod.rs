@@ -15,6 +15,7 @@ mod json_numbers;
 mod parse;
 mod recommender;
 mod resolve;
+mod settings;
 mod split;
 mod strategy;
 mod together;
