@@ -47,8 +47,8 @@ pub use long_tail::{CountBin, TailPoint};
 pub use moment::EpochUnit;
 pub use permutation::Permutation;
 pub use read::{
-    AttributeOutcome, AttributeReport, BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, RepeatedId,
-    read_attributes, read_ratings, unpack,
+    AttributeOutcome, AttributeReport, BadLine, PACKED_START, ReadError, ReadLimits, ReadOutcome, ReadReport,
+    RepeatedId, read_attributes, read_ratings, unpack, unpack_start,
 };
 pub use split::{SplitError, SplitReport, SplitRows, split, split_reports};
 pub use titles::Titles;

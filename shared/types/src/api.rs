@@ -302,7 +302,7 @@ pub struct StudyListing {
 }
 
 /// What Recspeed's authors measured on a machine of theirs; `GET /api/studies/NAME/recorded` is the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StudyRecorded {
     /// When, in milliseconds since 1970.
@@ -310,10 +310,17 @@ pub struct StudyRecorded {
     /// Whether the study measures something else by now: another data set, network or setting.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub older: bool,
+    /// What is to be known of its settings beside those of today, in sentences: what differs, or that nobody can tell. Absent where they
+    /// are the same, those among them that its specs leave to the defaults of the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
 }
 
 impl StudyRecorded {
-    /// Said of one that is [older](Self::older).
+    /// Said of one whose specs are those of today, and which does not tell what they left to the defaults of the program.
+    pub const DEFAULTS_UNTOLD: &str =
+        "What its specs say is as today; which defaults the program had for the rest it does not tell.";
+    /// Said of one that is [older](Self::older), in front of what differs.
     pub const OLDER: &str =
         "It was measured with an older version, whose settings were other ones than those of today.";
 }

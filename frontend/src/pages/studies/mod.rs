@@ -74,7 +74,7 @@ fn row(study: StudyListing) -> AnyView {
         (None, _) if damage.is_some() => String::new(),
         (None, _) => "Never measured here".to_owned(),
     };
-    let recorded = study.recorded.filter(|_| study.measured_ms.is_none());
+    let recorded = study.recorded.as_ref().filter(|_| study.measured_ms.is_none());
     let recorded = recorded.map(|recorded| {
         let words = format!("measured by Recspeed’s authors {}", super::runs::when(recorded.measured_ms));
         view! { <span data-testid="study-row-recorded">{words}</span> }

@@ -35,6 +35,10 @@ pub struct StudyReport {
     /// The specs that ran, where runs were what was measured; each carries its row's name.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "specs_by_value")]
     pub specs: Vec<ExperimentSpec>,
+    /// Of each spec, by its name: what it leaves to the defaults of the program, with the values that those had when its row was measured
+    /// ([`ExperimentSpec::left_to_defaults`]). Empty of a report from before this was told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub defaults: BTreeMap<String, BTreeMap<String, String>>,
     /// How far it came, where the study was stopped before its end; absent of a whole report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<StudyProgress>,

@@ -266,6 +266,7 @@ pub(super) fn tables(command: String, rows: &[Row]) -> StudyReport {
     report.differences.extend(errors_say);
     report.differences.extend(learnt::epochs(rows, Some(EPOCHS_OF_THE_PAPER)));
     report.specs = rows.iter().map(Row::named_spec).collect();
+    report.defaults = super::present::defaults_of(&report.specs);
     report
 }
 

@@ -44,9 +44,16 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
             Some(place) => *place = spec.clone(),
             None => whole.specs.push(spec.clone()),
         }
+        // A number that stays is of the defaults that it was measured with, told or not.
+        if !left.iter().any(|(_, row)| row.name == spec.name) {
+            whole.defaults.remove(&spec.name);
+            whole
+                .defaults
+                .extend(part.defaults.get_key_value(&spec.name).map(|(name, own)| (name.clone(), own.clone())));
+        }
     }
     if is_of_part {
-        whole = StudyReport { tables: whole.tables, specs: whole.specs, ..part.clone() };
+        whole = StudyReport { tables: whole.tables, specs: whole.specs, defaults: whole.defaults, ..part.clone() };
     } else {
         // The head is of the worker that measured the other rows.
         let own = whole.machine.versions.get("recspeed").cloned();
@@ -218,6 +225,8 @@ fn runs(row: &StudyRow) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use recspeed_types::study::{Missing, ONE_NUMBER, StudyColumn, StudyLearnt, StudyMachine, StudyTable, Unit};
 
     use super::*;
@@ -453,6 +462,28 @@ mod tests {
         let values: Vec<_> = whole.tables[0].rows.iter().map(|row| row.cells[0].value()).collect();
         assert_eq!((values, whole.partial), (vec![Some(4.0), None, Some(3.0)], None));
         assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "the head is its own: {whole:?}");
+    }
+
+    #[test]
+    fn the_defaults_of_a_row_are_those_that_its_number_was_measured_with() {
+        let of = |loss: &str, cell: StudyCell| {
+            let mut report = report(&[("Burn", cell)]);
+            report.specs = vec![ExperimentSpec { name: "Burn".to_owned(), ..ExperimentSpec::default() }];
+            let left = BTreeMap::from([("training.loss".to_owned(), loss.to_owned())]);
+            report.defaults = BTreeMap::from([("Burn".to_owned(), left)]);
+            report
+        };
+        let missing = || StudyCell::Missing(Missing { install: String::new(), why: "away".to_owned() });
+        let last = of("mse", StudyCell::number(1.0));
+        let told =
+            |part: &StudyReport| merged(&last, part).expect("beside it").defaults["Burn"]["training.loss"].clone();
+        assert_eq!(told(&of("bce", StudyCell::number(2.0))), "bce");
+        assert_eq!(told(&of("bce", missing())), "mse", "the number of before stays");
+        let untold = StudyReport { defaults: BTreeMap::new(), ..last.clone() };
+        let whole = merged(&untold, &of("bce", missing())).expect("beside it");
+        assert!(whole.defaults.is_empty(), "nobody knows what they were: {:?}", whole.defaults);
+        let whole = merged(&last, &StudyReport { defaults: BTreeMap::new(), ..of("", StudyCell::number(2.0)) });
+        assert!(whole.expect("beside it").defaults.is_empty(), "those of the number that is gone");
     }
 
     #[test]

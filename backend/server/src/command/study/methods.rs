@@ -313,6 +313,7 @@ fn tables(command: String, repeats: u32, sets: &[Data], families: &[(usize, &str
     )];
     report.differences = explained(DIFFERENCES);
     report.specs = rows.iter().map(Row::named_spec).collect();
+    report.defaults = super::present::defaults_of(&report.specs);
     report
 }
 

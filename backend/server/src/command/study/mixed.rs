@@ -174,6 +174,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     let errors_say = learnt::meaning(&report);
     report.differences.extend(errors_say);
     report.specs = rows.iter().filter(|row| row.last().is_some()).map(Row::named_spec).collect();
+    report.defaults = super::present::defaults_of(&report.specs);
     report
 }
 

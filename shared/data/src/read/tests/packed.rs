@@ -77,3 +77,29 @@ fn a_decompression_bomb_is_stopped_at_its_limit() {
     let error = read_ratings(DataFormat::AmazonCsv, &gzip(AMAZON.as_bytes()), limits).unwrap_err().to_string();
     assert!(error.contains("unpacks to more than the allowed 10 bytes"), "{error}");
 }
+
+#[test]
+fn the_beginning_of_a_packed_file_unpacks_to_the_beginning_of_what_is_in_it() {
+    let lines: String = (0..60_000).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 5003, n % 977)).collect();
+    let text = lines.as_bytes();
+    let skippable = [&[0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'a', b'b', b'c'][..], &zstd(text)].concat();
+    for (packing, whole) in [("gzip", gzip(text)), ("zstd", zstd(text)), ("zstd behind a skippable frame", skippable)] {
+        let start = &whole[..whole.len().min(PACKED_START as usize)];
+        assert!(start.len() < whole.len(), "{packing}: {} bytes are no beginning", whole.len());
+        let told = unpack_start(start, 4096).expect("packed");
+        assert_eq!(told, text[..4096], "{packing}");
+        assert_eq!(unpack_start(&whole[..8], 4096), Some(Vec::new()), "{packing}: of too little nothing comes");
+    }
+    for (packing, whole) in [("gzip", gzip(AMAZON.as_bytes())), ("zstd", zstd(AMAZON.as_bytes()))] {
+        assert_eq!(unpack_start(&whole, 4096).as_deref(), Some(AMAZON.as_bytes()), "{packing}: all of it");
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0xff;
+            // Whatever comes of it, it is no panic and no more than asked for.
+            let told = unpack_start(&damaged, 20).unwrap_or_default();
+            assert!(told.len() <= 20, "{packing} {at}: {told:?}");
+        }
+    }
+    assert_eq!(unpack_start(AMAZON.as_bytes(), 4096), None);
+    assert_eq!(unpack_start(b"", 4096), None);
+}
