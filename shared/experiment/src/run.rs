@@ -52,12 +52,6 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     for sentence in parameters.into_iter().chain(of_features) {
         story.warn(host, sentence);
     }
-    let fast = spec.recommender.all().iter().any(|part| part.is_fast());
-    let mode = if fast { Mode::Fast } else { Mode::of_engine(&engine) };
-    if fast {
-        let sentence = "mode = \"fast\": threads learn on the same numbers at once where that saves time, and then another run of this spec differs a little; with mode = \"exact\" one thread learns";
-        story.warn(host, sentence.to_owned());
-    }
     if let Some(choice) = spec.chooses_by_what_is_measured() {
         let sentence = format!(
             "evaluation.on = \"validation\": the recommender {choice} by the very rows that it is measured on, so its numbers are flattered; those to report are of the test rows, which choose nothing"
@@ -80,6 +74,13 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     host.event(EventKind::Phase { phase: Phase::Fit });
     *begun = true;
     let mut fitted = fit(&spec, &prepared, host)?;
+    let mode = if fitted.raced {
+        let sentence = "mode = \"fast\": threads learnt on the same numbers at once, and another run of this spec differs a little; with mode = \"exact\" one thread learns";
+        story.warn(host, sentence.to_owned());
+        Mode::Fast
+    } else {
+        Mode::of_engine(&engine)
+    };
     let model = fitted.model.as_recommender().memory();
     let memory = with_process(
         MemoryBytes { buffers: model.buffers + prepared.interactions.column_bytes() as u64, ..model },

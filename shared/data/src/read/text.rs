@@ -8,7 +8,7 @@ use std::iter;
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder, StreamingDecoder};
 
 use super::error::ReadError;
 
@@ -132,11 +132,17 @@ fn inflate(
 struct ZstdFrames<'a> {
     rest: &'a [u8],
     frame: Option<StreamingDecoder<&'a [u8], FrameDecoder>>,
+    /// What ended the frame early; told when all that came out before it has been read.
+    broken: Option<io::Error>,
 }
+
+/// A last block without content, and four bytes in the place of a checksum: the decoder holds a window of megabytes back
+/// until a frame ends, so that of a smaller file that is cut off nothing would come out.
+const END_OF_FRAME: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
 
 impl<'a> ZstdFrames<'a> {
     const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, frame: None }
+        Self { rest: bytes, frame: None, broken: None }
     }
 
     /// Begins the next frame; `None` behind the last one.
@@ -167,9 +173,21 @@ impl Read for ZstdFrames<'_> {
                 }
                 continue;
             };
-            let read = frame.read(to).map_err(|error| in_words(&error))?;
+            let read = match frame.read(to) {
+                Ok(read) => read,
+                Err(error) if self.broken.is_none() => {
+                    self.broken = Some(in_words(&error));
+                    // Where that fails, too, the next reading does.
+                    let _ = frame.decoder.decode_blocks(END_OF_FRAME, BlockDecodingStrategy::All);
+                    continue;
+                }
+                Err(_) => 0,
+            };
             if read > 0 || to.is_empty() {
                 return Ok(read);
+            }
+            if let Some(broken) = self.broken.take() {
+                return Err(broken);
             }
             if let Some(frame) = self.frame.take() {
                 let (said, found) = (frame.decoder.get_checksum_from_data(), frame.decoder.get_calculated_checksum());

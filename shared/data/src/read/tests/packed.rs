@@ -44,6 +44,28 @@ fn a_packed_file_that_is_cut_off_or_damaged_is_one_clear_error() {
 }
 
 #[test]
+fn a_packed_file_that_is_cut_off_says_how_much_came_out_before() {
+    let inflated = |packed: &[u8]| match read(DataFormat::AmazonCsv, packed) {
+        Err(ReadError::Packed { inflated, .. }) => inflated as usize,
+        other => panic!("{other:?}"),
+    };
+    // Less than a block of 128 KiB that zstd packs at once, and more than eight of them.
+    for count in [2_000, 60_000] {
+        let lines: String = (0..count).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 5003, n % 977)).collect();
+        for (packing, whole) in [("gzip", gzip(lines.as_bytes())), ("zstd", zstd(lines.as_bytes()))] {
+            // Only the checksum lacks a byte.
+            assert_eq!(inflated(&whole[..whole.len() - 1]), lines.len(), "{packing}, {count} lines");
+            if count == 60_000 {
+                let (half, most) = (inflated(&whole[..whole.len() / 2]), inflated(&whole[..whole.len() * 7 / 8]));
+                let told = format!("{packing}: {half} of {} bytes, then {most}", lines.len());
+                // Of half of the packed bytes a block may be cut in its middle.
+                assert!(half > lines.len() / 3 && half < most && most < lines.len(), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_packed_file_is_said_in_words_and_not_by_types_of_a_decoder() {
     let lines: String = (0..2_000).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 503, n % 97)).collect();
     let whole = zstd(lines.as_bytes());
