@@ -275,7 +275,8 @@ mod tests {
             encoder.finish().unwrap()
         };
         let folder = tempfile::tempdir().unwrap();
-        let many: String = (0..50_000).map(|row| format!("u{},i{},4,{row}\n", row % 999, row % 77)).collect();
+        let many =
+            (0..50_000).map(|row| format!("u{},i{},4,{row}\n", row % 999, row % 77)).collect::<Vec<_>>().concat();
         let inter = gzip(INTER.as_bytes());
         for (name, bytes) in [
             ("many.csv.gz", gzip(many.as_bytes())),

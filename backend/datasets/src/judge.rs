@@ -143,7 +143,8 @@ mod tests {
             let format = beginning.format(&path);
             (beginning, format)
         };
-        let many: String = (0..20_000).map(|row| format!("{}\t{}\t3\t88125{row}\n", row % 77, row % 91)).collect();
+        let many =
+            (0..20_000).map(|row| format!("{}\t{}\t3\t88125{row}\n", row % 77, row % 91)).collect::<Vec<_>>().concat();
         for (name, text, format) in [
             ("ratings", many.as_str(), Some(DataFormat::Movielens)),
             // The name says another thing.

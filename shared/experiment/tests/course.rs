@@ -416,7 +416,8 @@ fn a_run_whose_threads_race_says_so_and_no_other() {
         assert_eq!(summary.mode, Some(if said { Mode::Fast } else { Mode::Exact }), "{summary:?}");
         said
     };
-    let few: String = (0..60).map(|row| format!("u{},i{},{},{row}\n", row % 12, row / 6, row % 5 + 1)).collect();
+    let few =
+        (0..60).map(|row| format!("u{},i{},{},{row}\n", row % 12, row / 6, row % 5 + 1)).collect::<Vec<_>>().concat();
     assert!(!raced("fast", 8, Some(&few)), "so few steps are one thread's");
     assert!(!raced("exact", 512, None));
     // Numbers of more items than the 511 whose 4 KB each a core keeps near to itself: a race wherever there are two threads.
