@@ -34,6 +34,8 @@ pub(crate) struct Process {
     /// How long another framework may say nothing.
     pub(crate) engine_silence: Duration,
     pub(crate) resume: Option<Resume>,
+    /// Whether baselines are fitted beside the run.
+    pub(crate) baselines: bool,
     /// The most that the process of another framework has held.
     pub(crate) framework_peak: Arc<AtomicU64>,
     /// Whether all ranks compute on GPUs by CUDA.
@@ -207,6 +209,10 @@ impl Host for Process {
     /// Where another framework trains, the peak is that of whichever process held more.
     fn checkpoints(&self) -> recspeed_experiment::Checkpoints {
         recspeed_experiment::Checkpoints { writes: self.checkpoints.is_some(), resumes: self.resume.is_some() }
+    }
+
+    fn wants_baselines(&self) -> bool {
+        self.baselines
     }
 
     fn look_at_checkpoint(&self) -> Result<(), RunFailure> {

@@ -103,8 +103,9 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     let memory = with_process(memory, host);
     host.event(EventKind::Memory { rank: 0, bytes: memory });
     let all_but_baselines = host.now_us();
-    // After time and memory were taken: they are no part of what the run costs.
-    let baselines = baselines(&spec, &prepared, evaluated.ranked_for.as_ref(), host)?;
+    // After time and memory were taken: they are no part of what the method costs.
+    let baselines = baselines(&spec, &prepared, &evaluated, host, &mut story)?;
+    let with_baselines = host.now_us();
     let whole_fit_s = seconds(fit_start, evaluate_start);
     let mut spans =
         vec![("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)];
@@ -113,6 +114,9 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     }
     if !importance.is_empty() {
         spans.push(("importance", timed, all_but_baselines));
+    }
+    if baselines.is_some() {
+        spans.push(("baselines", all_but_baselines, with_baselines));
     }
     for (name, from, to) in spans {
         host.event(EventKind::Span {
@@ -149,7 +153,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
             },
         },
         data: prepared.info,
-        evaluation: EvaluationInfo { baselines, ..evaluated.info },
+        evaluation: EvaluationInfo { baselines: baselines.unwrap_or_default(), ..evaluated.info },
         breakdowns: evaluated.breakdowns,
         importance,
         training: fitted.training,

@@ -5,6 +5,7 @@
 //! [`permalink`] carries a whole spec in a URL. This crate knows no file, socket, clock or tensor.
 
 pub mod api;
+pub mod beside;
 pub mod build;
 pub mod builtin;
 pub mod catalogue;

@@ -106,6 +106,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
         models: models.as_ref().map(|models| models.folder().to_owned()),
         resume: args.resume,
         users: None,
+        baselines: true,
         silence: None,
     };
     let mut screen = Screen::with_lines(&title);

@@ -198,7 +198,9 @@ fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, words: String, goes_on: bool) {
     if is_measured(row) && !words.is_empty() {
         own.note = if own.note.is_empty() { words } else { format!("{}; {words}", own.note) };
     }
-    match rows.iter_mut().find(|other| other.name == row.name) {
+    // What all are held against had another name in older reports, and is one row by either.
+    let is_it = |other: &StudyRow| other.name == row.name || (other.is_reference() && row.is_reference());
+    match rows.iter_mut().find(|other| is_it(other)) {
         Some(other) if !goes_on && is_measured(other) && !is_measured(row) => {}
         Some(other) => *other = own,
         // What all are held against stays below them.
@@ -393,6 +395,11 @@ mod tests {
         let whole = merged(&last, &new).expect("they fit");
         let names: Vec<&str> = whole.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names, ["Burn", "PyTorch", "New", ONE_NUMBER], "a new row stands among the others");
+        let mut older = last;
+        older.tables[0].rows[2].name = "One number for everybody (mean of the training rows)".to_owned();
+        let whole = merged(&older, &new).expect("they fit");
+        let again: Vec<&str> = whole.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(again, names, "of an older report it is the same row");
         // It is no row that keeps the head from being that of the part.
         let whole = merged(&with_mean(&[("Burn", StudyCell::number(1.0))]), &part).expect("they fit");
         assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "{whole:?}");
