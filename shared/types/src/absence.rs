@@ -131,7 +131,11 @@ fn worker_with(device: Device) -> String {
 impl AbsentDevice {
     /// A device of Burn's that is not here for this reason, with what brings it.
     pub fn of_burn(device: Device, why: Absence, detail: impl Into<String>) -> Self {
-        let engine = EngineKind::Burn;
+        Self::of(EngineKind::Burn, device, why, detail)
+    }
+
+    /// A device of any engine's.
+    pub fn of(engine: EngineKind, device: Device, why: Absence, detail: impl Into<String>) -> Self {
         Self {
             engine: engine.as_str().to_owned(),
             device: device.as_str().to_owned(),
