@@ -312,7 +312,9 @@ mod tests {
             let offers = format!(
                 r#"{{"protocol":1,"versions":{{}},"features":[],"recommenders":[],"devices":[{flex}],"absent":{absent}}}"#
             );
-            std::fs::write(path, format!("#!/bin/sh\necho '{offers}'\n")).expect("a script");
+            // Words may hold what a shell would read.
+            std::fs::write(path.with_extension("json"), offers).expect("its words");
+            std::fs::write(path, "#!/bin/sh\ncat \"$0.json\"\n").expect("a script");
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a program");
         };
         script(&worker, &[]);
