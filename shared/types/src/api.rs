@@ -1,10 +1,15 @@
 //! What the server and the page say to each other, besides specs and events.
 
+mod engine;
+
 use serde::{Deserialize, Serialize};
 
+pub use engine::{EngineInfo, EngineState};
+
+use crate::absence::GpuPresence;
 use crate::event::{FailureCode, RunEvent, RunId};
 use crate::refusal::Refusal;
-use crate::spec::{DataFormat, DatasetSpec, EngineKind, ExperimentSpec, SpecError};
+use crate::spec::{DataFormat, DatasetSpec, ExperimentSpec, SpecError};
 use crate::study::{StudyProgress, StudyReport};
 use crate::summary::RunSummary;
 
@@ -221,6 +226,9 @@ pub struct LabInfo {
     /// Why there is no probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_failure: Option<String>,
+    /// What there is of a GPU for the engines of other frameworks.
+    #[serde(default)]
+    pub gpu: GpuPresence,
     /// The engines of other frameworks: those that are here, and how to get the others.
     #[serde(default)]
     pub engines: Vec<EngineInfo>,
@@ -235,31 +243,6 @@ pub struct LabInfo {
     /// The stored run that a first visit shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub showcase: Option<RunId>,
-}
-
-/// What there is of an engine on the server's machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct EngineInfo {
-    /// `engine.kind` of a spec.
-    pub kind: EngineKind,
-    /// Whether it can be used.
-    pub state: EngineState,
-    /// The command that installs it, or mends its installation.
-    pub install: String,
-}
-
-/// Whether an engine can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum EngineState {
-    /// All of it is here.
-    Ready,
-    /// Nothing of it is here.
-    Missing,
-    /// It is half installed, or was installed from other requirements.
-    Unusable,
 }
 
 /// What a visitor may do.

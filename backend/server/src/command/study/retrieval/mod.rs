@@ -299,7 +299,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
         let (missing, other_build) = match candidate.by {
             // Every worker has it.
             By::Worker(Device::Flex) => (None, answers.other_build(worker, &[Device::Flex])),
-            By::Worker(device) => (answers.missing(worker, engines, device), answers.other_build(worker, &[device])),
+            By::Worker(device) => (answers.missing(worker, device), answers.other_build(worker, &[device])),
             By::Engine(kind) => (answers.lacks_engine(engines, kind), None),
             By::Tab => ((!has_tab).then(tab::missing), None),
         };
