@@ -279,3 +279,33 @@ test("a chart of one line has no key beside its value, and keys of several lines
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });
+
+test("a guest is told what guests see, and puts runs side by side by their links", async () => {
+  const page = await openPage(browser, lab.link);
+  const runs = (await finished(page, ["item-mean", "global-mean"].map((kind) => spec({ kind }, ["rmse"])))).split(",");
+  const guest = await openPage(browser, "about:blank");
+  const refused = [];
+  guest.on("response", (response) => response.status() === 401 && refused.push(response.url()));
+  await guest.goto(`${lab.base}/c`);
+  const picker = guest.locator(id("compare-picker"));
+  await picker.filter({ hasText: "you see the runs whose links you hold" }).waitFor();
+  assert.equal(await picker.locator(id("open-the-lab")).isVisible(), true);
+  const link = guest.locator(id("compare-link"));
+  await link.fill("a run of mine");
+  await guest.locator(id("compare-add")).click();
+  await guest.locator(id("compare-link-error")).filter({ hasText: "“a run of mine” is no link to a run" }).waitFor();
+  assert.equal(new URL(guest.url()).pathname, "/c");
+  await link.fill(`${lab.base}/r/${runs[0]}`);
+  await guest.keyboard.press("Enter");
+  await guest.waitForURL(`**/c/${runs[0]}`);
+  await picker.getByRole("heading", { name: "Choose what to compare this run with" }).waitFor();
+  assert.equal(await guest.locator(id("compare-link-error")).innerText(), "");
+  // Whoever has one more link is still at the field.
+  await guest.keyboard.insertText(runs[1]);
+  await guest.keyboard.press("Enter");
+  await guest.waitForURL(`**/c/${runs.join(",")}`);
+  await guest.locator(id("compared-rmse")).waitFor();
+  assert.deepEqual(refused, []);
+  assert.deepEqual([...page.problems, ...guest.problems], []);
+  for (const one of [page, guest]) await one.context().close();
+});
