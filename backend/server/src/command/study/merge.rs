@@ -7,6 +7,7 @@ use recspeed_types::study::{StudyCell, StudyLoad, StudyReport, StudyRow, Whose};
 use super::differences::{library, release};
 use super::learnt;
 use super::render::date;
+use super::retrieval;
 use crate::command::figures::counted;
 
 /// Rows that are named behind one that was measured with them; of a whole table each row would name all.
@@ -65,6 +66,7 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
     }
     whole.learnt = whole.learnt.or_else(|| last.learnt.clone()).or_else(|| part.learnt.clone());
     learnt::say_anew(&mut whole);
+    retrieval::say_anew(&mut whole);
     Ok(whole)
 }
 
@@ -453,6 +455,26 @@ mod tests {
         (old.learnt, old.differences) = (None, Vec::new());
         let whole = merged(&old, &with_error(&[("Burn", 0.1)])).expect("they fit");
         assert!(said(&whole).contains("lowest of a network here is 0.1000"), "{}", said(&whole));
+    }
+
+    #[test]
+    fn what_the_times_of_containers_say_is_of_all_rows_of_a_merged_report() {
+        let (plain, velox) = ("Plain columns (Rust vectors)", "PyVelox vectors, through Arrow");
+        let of = |rows: &[(&'static str, f64)]| {
+            let cells = |(name, seconds): &(&'static str, f64)| (*name, StudyCell::number(*seconds));
+            let mut report = report(&rows.iter().map(cells).collect::<Vec<_>>());
+            "retrieval".clone_into(&mut report.study);
+            "Measured here: 10 rows".clone_into(&mut report.tables[0].title);
+            report.tables[0].columns = vec![StudyColumn::lower("a row", Unit::Seconds)];
+            retrieval::say_anew(&mut report);
+            report
+        };
+        let said = |report: &StudyReport| report.differences.iter().map(|said| said.text.clone()).collect::<String>();
+        let last = of(&[(plain, 1e-9), (velox, 1e-6)]);
+        assert!(said(&last).contains("1,000 times as long"), "{}", said(&last));
+        let whole = merged(&last, &of(&[(velox, 2e-6)])).expect("they fit");
+        assert!(said(&whole).contains("2,000 times as long"), "{}", said(&whole));
+        assert!(!said(&whole).contains("1,000 times as long"), "{}", said(&whole));
     }
 
     #[test]
