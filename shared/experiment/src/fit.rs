@@ -80,7 +80,8 @@ fn fit_network(
         n_users: data.interactions.n_users(),
         n_items: data.interactions.n_items(),
     };
-    Ok(Fitted { model: Model::Network(network), training: Some(fitted.info), elsewhere: fitted.elsewhere })
+    let training = TrainingInfo { begun: fitted.begun, ..fitted.info };
+    Ok(Fitted { model: Model::Network(network), training: Some(training), elsewhere: fitted.elsewhere })
 }
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
@@ -169,6 +170,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         best_epoch: None,
         stopped_early: false,
         parameters: recommender.parameters(),
+        begun: None,
     });
     Ok(Fitted { model: Model::Classical(recommender), training, elsewhere: None })
 }
