@@ -358,7 +358,7 @@ fn line(name: &str, family: &str, pair: &[Row], [all_warm, all_cold]: [&[&Row]; 
             of("coverage@10"),
             of("novelty@10"),
             StudyCell::runs(&fit_s(runs)),
-            StudyCell::median(&waits).unwrap_or(StudyCell::Empty),
+            StudyCell::runs(&waits),
             match cold.runs() {
                 [] => cold.cell(|_| None),
                 runs => over_seeds(runs, |run| run.metrics.get("ndcg@10").copied()),
@@ -372,6 +372,7 @@ fn line(name: &str, family: &str, pair: &[Row], [all_warm, all_cold]: [&[&Row]; 
 #[cfg(test)]
 mod tests {
     use recspeed_types::RunSummary;
+    use recspeed_types::summary::Latency;
 
     use super::super::row::Measured;
     use super::super::row::tests::{RUN, row};
@@ -401,6 +402,7 @@ mod tests {
             let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
             run.metrics = metrics.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
             run.seed = seed;
+            run.timing.recommend = Some(Latency { p50_ms: 0.02, p99_ms: 0.1, lists: 200, threads: Some(1) });
             run
         };
         let stars = row(Measured::Ran(vec![
@@ -422,6 +424,9 @@ mod tests {
         }
         assert_eq!(shown(1, "RMSE, stars"), (None, "predicts scores only".to_owned()));
         assert_eq!(shown(1, "MAE, stars"), (None, String::new()));
+        assert!(
+            matches!(&table.rows[0].cells[8], StudyCell::Number(wait) if wait.spread.is_some_and(|it| it.runs == 2))
+        );
         assert_eq!(table.bars.map(|place| table.columns[place].name.as_str()), Some("NDCG@10"));
         assert!(table.rows.iter().all(|row| row.cells.len() == table.columns.len()));
     }
