@@ -116,6 +116,12 @@ fn agrees(kind: EngineKind) {
             EventKind::Finished { summary } => (summary.metrics.clone(), summary.engine.clone(), summary.timing),
             other => panic!("it ended with {other:?}"),
         };
+        let begun = |events: &[RunEvent]| match &events.last().expect("an end").kind {
+            EventKind::Finished { summary } => summary.training.as_ref().and_then(|training| training.begun.clone()),
+            other => panic!("it ended with {other:?}"),
+        };
+        assert!(begun(&ours).is_some(), "{recommender}: the lab says what it began with");
+        assert_eq!(begun(&theirs), begun(&ours), "{name}, {recommender}: other first weights or orders were read");
         let ((mine, ..), (others, engine, timing)) = (metrics(&ours), metrics(&theirs));
         assert_eq!((engine.kind.as_str(), engine.device.as_str()), (name, "cpu"));
         assert!(timing.fit_s > 0.0 && timing.start_s.is_some_and(|start| start > 0.0), "{timing:?}");

@@ -82,8 +82,8 @@ fn fit_network(
         n_users: data.interactions.n_users(),
         n_items: data.interactions.n_items(),
     };
-    let (training, elsewhere) = (Some(fitted.info), fitted.elsewhere);
-    Ok(Fitted { model: Model::Network(network), training, elsewhere, raced: false })
+    let training = Some(TrainingInfo { begun: fitted.begun, ..fitted.info });
+    Ok(Fitted { model: Model::Network(network), training, elsewhere: fitted.elsewhere, raced: false })
 }
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
@@ -172,6 +172,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         best_epoch: None,
         stopped_early: false,
         parameters: recommender.parameters(),
+        begun: None,
     });
     let raced = races(&spec.recommender, &train);
     Ok(Fitted { model: Model::Classical(recommender), training, elsewhere: None, raced })

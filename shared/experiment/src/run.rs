@@ -41,7 +41,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
         RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be run: {}", one_line(&errors.to_string())))
     })?;
     let engine = host.engine(&spec)?;
-    host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
+    host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed, begun: None });
     refuse_to_go_on(&spec, host)?;
     refuse_what_is_not_there(&spec)?;
     refuse_what_cannot_fit(&spec, host)?;

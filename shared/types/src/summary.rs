@@ -343,6 +343,21 @@ pub struct TrainingInfo {
     pub stopped_early: bool,
     /// Learnt parameters.
     pub parameters: u64,
+    /// What it began with, as whoever trained has read it. Absent where nobody tells: of networks that no other framework trains,
+    /// of a training that went on from a checkpoint, and in results of before this was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Begun>,
+}
+
+/// What a training began with: two digests of 64 bits, each in 16 hexadecimal digits. They find accidents, not attacks. Of two trainings
+/// that shall differ in nothing but who computes, both are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Begun {
+    /// Of the first weights: the bits of all parameters, in the order of their names.
+    pub weights: String,
+    /// Of the order in which the rows are visited, epoch after epoch.
+    pub orders: String,
 }
 
 #[cfg(test)]
