@@ -60,7 +60,7 @@ worker-cuda: binaries ## Build the worker for NVIDIA's GPUs by Burn's own kernel
 gpu-bundle: binaries ## One folder that measures on a machine with CUDA, an installed PyTorch and no Rust (PYTHON: one here with the same PyTorch)
 	PYTHON='$(PYTHON)' LLVM='$(LLVM)' tests/gpu/bundle.sh
 
-devices-test: binaries ## Every network on every device that is here learns what it learns on flex
+devices-test: binaries ## Every network on every device that is here learns what it learns on flex; PyTorch on a GPU too
 	$(PYTHON) tests/gpu/agree.py --workers $(BIN)
 
 # What a terminal cannot measure: the tab's rows beside those of the same run that they are held against.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
 
-use crate::components::{Header, Shortcuts, ToastList};
+use crate::components::{Announced, Arrival, Header, Shortcuts, ToastList};
 use crate::pages::{
     ComparePage, DataPage, LabPage, NotFound, PlanPage, RecommendersPage, RunPage, RunsPage, StudiesPage, StudyPage,
 };
@@ -15,6 +15,7 @@ use crate::state::Lab;
 pub(crate) fn App() -> impl IntoView {
     let lab = Lab::open();
     provide_context(lab);
+    provide_context(Arrival::new());
     let help = RwSignal::new(false);
     // What `index.html` shows until this is here.
     if let Some(skeleton) = document().get_element_by_id("skeleton") {
@@ -38,6 +39,7 @@ pub(crate) fn App() -> impl IntoView {
                         <Route path=path!("/studies/:name") view=StudyPage/>
                     </Routes>
                 </main>
+                <Announced/>
                 <ToastList/>
                 <Shortcuts open=help/>
             </div>

@@ -237,7 +237,8 @@ def show(seconds):
 
 def sections(csv):
     """Titles and what measures them, in the order of the document."""
-    four_layer = [("ours", ours("four_layer")), ("tab", ["node", ROOT / "tests" / "browser" / "time-in-tab.mjs"]),
+    tab = ["node", ROOT / "tests" / "browser" / "time-in-tab.mjs"]
+    four_layer = [("ours", ours("four_layer")), ("tab, first", [*tab, "first"]), ("tab, fifth", [*tab, "fifth"]),
                   ("keras", peer("four_layer_keras")), ("torch", peer("four_layer_pytorch"))]
     yield compare(
         "2,023,070 CSV rows into columns with ids", [
@@ -249,8 +250,9 @@ def sections(csv):
         asked=[("ours", "arrow", 1), ("ours", "polars", 1)])
     yield compare(
         "Four-layer network, 10,000 rows × 3 epochs, batch 64, hidden 64", four_layer,
-        "flex at least 5 times as fast as PyTorch eager and 10 times as fast as Keras; in the tab at least twice as fast as PyTorch.",
-        asked=[("ours", "torch", 5), ("ours", "keras", 10), ("tab", "torch", 2)])
+        "flex at least 5 times as fast as PyTorch eager and 10 times as fast as Keras; in the tab, in its fifth run, at least twice as fast as "
+        "PyTorch.",
+        asked=[("ours", "torch", 5), ("ours", "keras", 10), ("tab, fifth", "torch", 2)])
     if DATA:
         beauty = Path(DATA) / "amazon-beauty" / "beauty-5core-sequences.txt"
         yield compare(

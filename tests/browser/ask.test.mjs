@@ -135,3 +135,53 @@ test("a run whose model is not kept says why nobody can ask it", async () => {
   assert.equal(await page.locator(id("ask")).count(), 0);
   await page.context().close();
 });
+
+test("a panel that cannot learn what a model knows says why, and asks again by a button, on the server as in the tab", async () => {
+  const page = await openPage(browser, lab.link);
+  const run = await page.evaluate(async () => {
+    const dataset = { source: "builtin", id: "beauty-synthetic-10k", min_user: 2 };
+    const spec = { version: 1, dataset, recommender: { kind: "item-knn" }, evaluation: { metrics: ["ndcg@5"], max_users: 50 } };
+    const headers = { "content-type": "application/json" };
+    return (await (await fetch("/api/runs", { method: "POST", headers, body: JSON.stringify({ spec }) })).json()).id;
+  });
+  let broken = true;
+  await page.route(/\/api\/runs\/[^/]+\/model$/, (route) => (broken ? route.abort() : route.continue()));
+  await page.goto(`${lab.base}/r/${run}`);
+  const told = page.locator(`${id("ask")} ${id("ask-unknown")}`);
+  await told.filter({ hasText: "The server does not answer" }).waitFor();
+  assert.equal(await page.locator(id("ask-user")).count(), 0);
+  assert.equal(await page.locator(id("ask-whom")).isVisible(), true, "whoever knows a user can ask all the same");
+  const again = page.locator(`${id("ask")} ${id("try-again")}`);
+  await again.click();
+  await told.waitFor();
+  broken = false;
+  await again.click();
+  await page.locator(id("ask-user")).first().waitFor();
+  assert.equal(await told.count(), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "ask");
+  await page.context().close();
+
+  const tab = await openPage(browser, "about:blank");
+  await tab.addInitScript(() => {
+    const post = Worker.prototype.postMessage;
+    let refused = false;
+    Worker.prototype.postMessage = function (message, ...more) {
+      if (message?.asked && !refused) {
+        refused = true;
+        throw new Error("refused once");
+      }
+      return post.call(this, message, ...more);
+    };
+  });
+  await tab.goto(lab.base);
+  await tab.locator(id("result-table")).waitFor();
+  await writeSpec(tab, SPEC);
+  await tab.locator(id("run-in-tab")).click();
+  await ends(tab, "finished");
+  const stage = tab.locator(`${id("stage")} ${id("ask")}`);
+  await stage.locator(id("ask-unknown")).filter({ hasText: "The runner in this tab has gone" }).waitFor();
+  await stage.locator(id("try-again")).click();
+  assert.equal((await answered(tab, 5)).length, 5);
+  assert.equal(await stage.locator(id("ask-unknown")).count(), 0);
+  await tab.context().close();
+});

@@ -79,7 +79,7 @@ test("errors on two scales have no best, no difference and no test, and those on
   assert.match(await page.locator(id("compare-warnings")).innerText(), /Errors are on two scales/);
   assert.equal(await page.locator(id("compared-tests")).getByText("user-rmse").count(), 0);
   assert.equal(await page.locator(`${id("compared-auc")} :is(${MARKS})`).count(), 1, "an order has no scale");
-  assert.equal(await page.locator(id("compared-of-mean")).count(), 0, "one number has two values there");
+  assert.equal(await page.locator(id("compared-of-global-mean")).count(), 0, "one number has two values there");
 
   await page.goto(`${lab.base}/c/${runs.join(",")}`);
   await page.locator(id("compared-tests")).filter({ hasText: "user-rmse" }).waitFor();
@@ -90,16 +90,17 @@ test("errors on two scales have no best, no difference and no test, and those on
   await page.context().close();
 });
 
-test("one number for everybody has a column, in which it stands beside the metrics that it has, and a phone shows it below them", async () => {
+test("the global mean has a column, in which it stands beside the metrics that it has, and a phone shows it below them", async () => {
   const page = await openPage(browser, lab.link);
   // Also where the first method gives scores alone.
   const scores = spec({ kind: "popularity" }, ["hit@10"]);
   const runs = await finished(page, [scores, spec({ kind: "item-mean" }, ["rmse", "mae", "hit@10"])]);
   await page.goto(`${lab.base}/c/${runs}`);
-  const head = page.locator(id("compared-of-mean"));
+  const head = page.locator(id("compared-of-global-mean"));
   await head.waitFor();
   const column = await head.evaluate((cell) => cell.cellIndex);
   assert.equal(column, 3, "behind the names and both methods");
+  assert.equal(await page.locator(id("compared-of-popularity")).count(), 0, "it is one of the methods");
   const rows = await page.locator(`${id("compared-table")} tbody tr`).evaluateAll(
     (rows, column) => rows.map((row) => ({ name: row.dataset.testid ?? "", cells: row.cells.length, text: row.cells[column]?.textContent })),
     column,
@@ -114,8 +115,24 @@ test("one number for everybody has a column, in which it stands beside the metri
 
   await page.setViewportSize({ width: 390, height: 844 });
   await head.waitFor({ state: "hidden" });
-  assert.equal(await below.innerText(), `one number for everybody: ${has[0]}`);
+  assert.equal(await below.innerText(), `Global mean: ${has[0]}`);
   assert.equal(await page.locator(`${id("compared-hit-10")} .of-mean`).count(), 0);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("baselines that the compared results carry have a column each, once", async () => {
+  const page = await openPage(browser, lab.link);
+  const [knn, mf] = [["item-knn", ["hit@10"]], ["biased-mf", ["rmse", "hit@10"]]].map(([kind, metrics]) => spec({ kind }, metrics));
+  await page.goto(`${lab.base}/c/${await finished(page, [knn, mf])}`);
+  await page.locator(id("compared-of-global-mean")).waitFor();
+  const heads = page.locator(`${id("compared-table")} thead .of-everybody`);
+  const kinds = await heads.evaluateAll((cells) => cells.map((cell) => cell.dataset.testid));
+  assert.deepEqual(kinds, ["compared-of-global-mean", "compared-of-bias", "compared-of-popularity"]);
+  const row = (name) => page.locator(`${id(`compared-${name}`)} .of-everybody`).allInnerTexts();
+  const [errors, hits] = [await row("rmse"), await row("hit-10")];
+  assert.ok(/^\d/.test(errors[0]) && /^\d/.test(errors[1]) && errors[2] === "–", errors.join("; "));
+  assert.ok(hits[0] === "–" && hits[1] === "–" && /^\d/.test(hits[2]), hits.join("; "));
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });
@@ -261,4 +278,34 @@ test("a chart of one line has no key beside its value, and keys of several lines
   assert.equal(await page.getByRole("button", { name: "loss, mean of an epoch" }).count(), 1, "the name that the lab has for it");
   assert.deepEqual(page.problems, []);
   await page.context().close();
+});
+
+test("a guest is told what guests see, and puts runs side by side by their links", async () => {
+  const page = await openPage(browser, lab.link);
+  const runs = (await finished(page, ["item-mean", "global-mean"].map((kind) => spec({ kind }, ["rmse"])))).split(",");
+  const guest = await openPage(browser, "about:blank");
+  const refused = [];
+  guest.on("response", (response) => response.status() === 401 && refused.push(response.url()));
+  await guest.goto(`${lab.base}/c`);
+  const picker = guest.locator(id("compare-picker"));
+  await picker.filter({ hasText: "you see the runs whose links you hold" }).waitFor();
+  assert.equal(await picker.locator(id("open-the-lab")).isVisible(), true);
+  const link = guest.locator(id("compare-link"));
+  await link.fill("a run of mine");
+  await guest.locator(id("compare-add")).click();
+  await guest.locator(id("compare-link-error")).filter({ hasText: "“a run of mine” is no link to a run" }).waitFor();
+  assert.equal(new URL(guest.url()).pathname, "/c");
+  await link.fill(`${lab.base}/r/${runs[0]}`);
+  await guest.keyboard.press("Enter");
+  await guest.waitForURL(`**/c/${runs[0]}`);
+  await picker.getByRole("heading", { name: "Choose what to compare this run with" }).waitFor();
+  assert.equal(await guest.locator(id("compare-link-error")).innerText(), "");
+  // Whoever has one more link is still at the field.
+  await guest.keyboard.insertText(runs[1]);
+  await guest.keyboard.press("Enter");
+  await guest.waitForURL(`**/c/${runs.join(",")}`);
+  await guest.locator(id("compared-rmse")).waitFor();
+  assert.deepEqual(refused, []);
+  assert.deepEqual([...page.problems, ...guest.problems], []);
+  for (const one of [page, guest]) await one.context().close();
 });

@@ -49,10 +49,18 @@ test("an engine that is here is chosen, the tab says that it cannot, and one tha
   assert.match(await page.locator(id("tab-note")).innerText(), /PyTorch runs on the server/);
   assert.equal(await page.locator(id("run-on-server")).isEnabled(), true);
 
+  // PyTorch finds a GPU only once it runs: the list says before that whether there is one.
+  const { gpu } = await page.evaluate(async () => (await fetch("/api/lab")).json());
+  const cuda = await page
+    .locator(`${id("knob-engine-device")} option[value="cuda"]`)
+    .evaluate((option) => ({ off: option.disabled, title: option.textContent }));
+  assert.equal(cuda.off, gpu !== "here", cuda.title);
+  assert.match(cuda.title, gpu === "here" ? /a GPU of the server/ : /cuda \(no (GPU|driver) on this server\)/);
+
   await page.locator(`${id("more-engines")} summary`).click();
   const commands = await page.locator(`${id("more-engines")} code`).allInnerTexts();
   assert.ok(commands.includes("recspeed engines install torchgpipe"), commands.join());
-  assert.match(await page.locator(id("more-engines")).innerText(), /TensorFlow.*not whole/);
+  assert.match(await page.locator(id("more-engines")).innerText(), /TensorFlow.*half installed/);
 
   // A spec that names an engine that is not here is told so before it is sent.
   await page.locator(id("spec-toml")).fill((await toml(page)).replace("pytorch", "deepspeed"));

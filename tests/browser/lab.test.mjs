@@ -485,7 +485,7 @@ test("runs are put side by side by ticking them, and the link shows the same to 
   await page.goto(`${lab.base}/c/${ids.join(",")}`);
   const cells = page.locator(`${id("compared-rmse")} td`);
   await cells.first().waitFor();
-  assert.equal(await cells.count(), 4, "two seeds of one method are one column, and one number for everybody is the last");
+  assert.equal(await cells.count(), 5, "two seeds of one method are one column, and the global mean and user and item bias are the last");
   assert.match(await cells.nth(1).innerText(), /±/);
   assert.equal(await page.locator(`${id("compared-rmse")} :is(.best-mark, .lead-mark)`).count(), 1);
   assert.match(await page.locator(id("compare-warnings")).innerText(), /split\.kind is leave-last-out, not/);

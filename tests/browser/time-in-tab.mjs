@@ -1,6 +1,9 @@
 // Times the four-layer network in a tab of headless Chromium; prints one JSON object, as the examples in Rust do.
+//
+// `time-in-tab.mjs first` times the first run of a fresh tab, `time-in-tab.mjs fifth` the one after four others: a browser's
+// engine compiles well only what it has found to be busy. `recspeed study four-layer` has the same two rows.
 
-import { openPage, startBrowser, startLab } from "./lab.mjs";
+import { inFreshTab, runsOf } from "./tab.mjs";
 
 const SPEC = JSON.stringify({
   version: 1,
@@ -10,43 +13,28 @@ const SPEC = JSON.stringify({
   recommender: { kind: "mlp" },
   training: { epochs: 3, batch_size: 64 },
 });
+/** Runs in the same tab before the one that is timed. */
+const BEFORE = { first: 0, fifth: 4 };
+/** Fresh tabs, each of a fresh browser. */
 const REPEATS = 5;
 
-const lab = await startLab();
-const browser = await startBrowser();
-try {
-  const page = await openPage(browser, lab.base);
-  const seconds = await page.evaluate(
-    async ({ spec, repeats }) => {
-      const worker = new Worker("/runner/worker.js", { type: "module" });
-      const fit = () =>
-        new Promise((done, failed) => {
-          worker.onerror = (error) => failed(new Error(error.message));
-          worker.onmessage = ({ data }) => {
-            const event = typeof data === "string" ? JSON.parse(data) : data;
-            if (event.kind === "finished") done(event.summary.timing.fit_s);
-            if (event.kind === "failed") failed(new Error(event.cause));
-          };
-          worker.postMessage({ spec, run: "bench" });
-        });
-      const times = [await fit()];
-      for (let i = 0; i < repeats; i++) times.push(await fit());
-      worker.terminate();
-      return times;
-    },
-    { spec: SPEC, repeats: REPEATS },
-  );
-  const counted = seconds.slice(1).sort((a, b) => a - b);
-  console.log(
-    JSON.stringify({
-      name: "Recspeed in the tab (Burn flex, wasm)",
-      version: browser.version(),
-      seconds: counted,
-      median: counted[Math.floor(counted.length / 2)],
-      note: `first run in a fresh tab ${seconds[0].toFixed(3)} s`,
-    }),
-  );
-} finally {
-  await browser.close();
-  await lab.stop();
+const which = process.argv[2];
+const before = BEFORE[which];
+if (before === undefined) throw new Error(`time-in-tab.mjs times one of ${Object.keys(BEFORE).join(", ")}, not ${which}`);
+const seconds = [];
+let version;
+for (let i = 0; i < REPEATS; i++) {
+  const tab = await inFreshTab(runsOf(SPEC, before));
+  version = tab.version;
+  seconds.push(tab.told.timing.fit_s);
 }
+seconds.sort((a, b) => a - b);
+console.log(
+  JSON.stringify({
+    name: `Recspeed in the tab (Burn flex, wasm), its ${which} run`,
+    version,
+    seconds,
+    median: seconds[Math.floor(REPEATS / 2)],
+    note: `each repeat is the ${which} run in a fresh tab of a fresh browser; ${before === 0 ? "none is" : `the ${before} before it are`} left uncounted`,
+  }),
+);

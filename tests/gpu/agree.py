@@ -1,12 +1,14 @@
-"""Every network learns on every device what it learns on flex.
+"""Every network learns on every device what it learns on flex, and PyTorch on a GPU what Burn learns on flex.
 
-`agree.py [--workers FOLDER] [--devices libtorch-cpu,libtorch-cuda] [--json]`
+`agree.py [--workers FOLDER] [--devices libtorch-cpu,libtorch-cuda,pytorch@cuda] [--json]`
 
 Each network is trained twice from the same seed by the workers in FOLDER (target/release unless set): on flex and on
-the device. They agree when the losses of the first steps differ by less than a relative 1e-4 (1e-3 where products are
-rounded to TF32) and every metric at the end by less than .01: on other devices sums are taken in another order, and
-what begins as rounding grows with every step. Devices are those that the workers' own `probe` lists. Exit status 1
-where one disagrees or fails.
+the device. They agree when both began with the same weights and orders, where they say with which, the losses of the
+first steps differ by less than a relative 1e-4 (1e-3 where products are rounded to TF32, or where nobody says that
+they are not) and every metric at the end by less than .01: on other devices sums are taken in another order, and what
+begins as rounding grows with every step. Devices are those that the workers' own `probe` lists. `pytorch@cuda` is the
+engine `pytorch` of the lab's folder (RECSPEED_HOME), where it is installed and a worker has a device on a GPU; it
+trains the networks that are lent to other frameworks. Exit status 1 where one disagrees or fails.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,10 +25,20 @@ from pathlib import Path
 from typing import Any
 
 FIRST_STEPS = 3
-LOSS_RTOL = 1e-4
-# Burn's CUDA kernels multiply numbers of 32 bits as TF32, whose mantissa has ten.
-LOSS_RTOL_OF = {"cuda": 1e-3}
+# By what the run says that it multiplied in; a mantissa of TF32 has ten bits.
+LOSS_RTOL = {"f32": 1e-4, "tf32": 1e-3}
+UNKNOWN_RTOL = 1e-3
 METRIC_ATOL = 0.01
+# Engines that compute on a GPU, and the networks that are lent to them.
+ENGINES = ("pytorch@cuda",)
+LENT = ("mlp", "densenet")
+ON_A_GPU = ("libtorch-cuda", "cuda")
+# Where the worker looks for engines: the lab's folder.
+HOMES: list[tuple[str, str]] = [
+    ("RECSPEED_HOME", ""),
+    ("XDG_DATA_HOME", "recspeed"),
+    ("HOME", ".local/share/recspeed"),
+]
 # The size of the network, of the data, and how much of it: small enough for a processor, large enough to be a test.
 Settings = dict[str, object]
 # The recommender, its settings, the data set and the training.
@@ -34,7 +47,8 @@ SMALL: Settings = {"source": "builtin", "id": "beauty-synthetic-10k"}
 LARGE: Settings = {"source": "builtin", "id": "beauty-synthetic-100k"}
 CASES: list[Case] = [
     ("mlp", {}, SMALL, {"epochs": 1}),
-    ("densenet", {"layers": 20}, SMALL, {"epochs": 1}),
+    # Each framework draws dropout of its own.
+    ("densenet", {"layers": 20, "dropout": 0.0}, SMALL, {"epochs": 1}),
     ("neumf", {}, SMALL, {"epochs": 1}),
     ("wide-and-deep", {}, SMALL, {"epochs": 1}),
     ("deepfm", {}, SMALL, {"epochs": 1}),
@@ -72,6 +86,14 @@ def builds(folder: Path) -> dict[str, Path]:
     return workers
 
 
+def engines(workers: dict[str, Path]) -> list[str]:
+    """The engines on a GPU that are here, as `pytorch@cuda`."""
+    home = next((Path(os.environ[name], below) for name, below in HOMES if os.environ.get(name)), None)
+    if home is None or not any(device in workers for device in ON_A_GPU):
+        return []
+    return [name for name in ENGINES if (home / "engines" / name.partition("@")[0] / "record.json").is_file()]
+
+
 def events(worker: Path, spec: Settings, timeout: float = 600) -> list[dict[str, Any]]:
     """What the worker told of a run of this spec, which ended well."""
     ran = subprocess.run([worker], input=json.dumps(spec), capture_output=True, text=True, timeout=timeout)
@@ -82,8 +104,11 @@ def events(worker: Path, spec: Settings, timeout: float = 600) -> list[dict[str,
     return told
 
 
-def train(worker: Path, device: str, case: Case, threads: int | None) -> dict[str, Any]:
+def train(workers: dict[str, Path], where: str, case: Case, threads: int | None) -> dict[str, Any]:
+    """What came of a training on a device, or by an engine on one."""
     kind, parameters, dataset, training = case
+    engine, _, device = where.rpartition("@")
+    worker = workers["flex" if engine else device]
     spec: Settings = {
         "version": 1,
         "name": kind,
@@ -91,7 +116,7 @@ def train(worker: Path, device: str, case: Case, threads: int | None) -> dict[st
         "dataset": dataset,
         "recommender": {"kind": kind, **parameters},
         "training": training,
-        "engine": {"device": device, **({"threads": threads} if threads else {})},
+        "engine": {"kind": engine or "burn", "device": device, **({"threads": threads} if threads else {})},
     }
     told = events(worker, spec)
     losses = [event["value"] for event in told if event["kind"] == "metric" and event["name"] == "loss"]
@@ -102,6 +127,8 @@ def train(worker: Path, device: str, case: Case, threads: int | None) -> dict[st
         "fit_s": summary["timing"]["fit_s"],
         "final_loss": summary["training"]["final_loss"],
         "parameters": summary["training"]["parameters"],
+        "begun": summary["training"].get("begun"),
+        "precision": summary["engine"].get("precision"),
     }
 
 
@@ -111,6 +138,12 @@ def compare(reference: dict[str, Any], other: dict[str, Any]) -> tuple[float, fl
     names = [name for name, value in reference["metrics"].items() if abs(value) <= 10]
     metrics = [abs(reference["metrics"][name] - other["metrics"][name]) for name in names]
     return max(losses), max(metrics)
+
+
+def agree(reference: dict[str, Any], other: dict[str, Any], loss: float, metric: float) -> bool:
+    """Whether two trainings are of the same thing, differences as `compare` has them."""
+    near = LOSS_RTOL.get(other["precision"], UNKNOWN_RTOL)
+    return bool(reference["begun"] == other["begun"] and loss <= near and metric <= METRIC_ATOL)
 
 
 def words(case: Case) -> str:
@@ -131,10 +164,11 @@ def main() -> int:
     given = parser.parse_args()
     tell = functools.partial(print, file=sys.stderr if given.json else sys.stdout, flush=True)
     workers = builds(given.workers)
-    wanted = given.devices.split(",") if given.devices else [device for device in workers if device != "flex"]
-    missing = [device for device in wanted if device not in workers]
+    here = [device for device in workers if device != "flex"] + engines(workers)
+    wanted = given.devices.split(",") if given.devices else here
+    missing = [device for device in wanted if device not in here]
     if missing or not wanted:
-        tell(f"agree: {', '.join(missing) or 'no device but flex'} is not here; there are {', '.join(workers)}")
+        tell(f"agree: {', '.join(missing) or 'no device but flex'} is not here; there are {', '.join(['flex', *here])}")
         return 1
     told: dict[str, list[dict[str, object]]] = {"agree": [], "speed": []}
     try:
@@ -159,18 +193,22 @@ def measure(
     bad = 0
     for case in CASES:
         try:
-            reference = train(workers["flex"], "flex", case, given.threads)
+            reference = train(workers, "flex", case, given.threads)
         except (Failed, subprocess.TimeoutExpired) as failure:
             bad += 1
             tell(f"{case[0]:>14} flex           FAILED: {failure}")
             continue
         for device in wanted:
+            if "@" in device and case[0] not in LENT:
+                continue
             row: dict[str, object] = {"network": case[0], "device": device}
             try:
-                loss, metric = compare(reference, train(workers[device], device, case, given.threads))
-                agrees = loss <= LOSS_RTOL_OF.get(device, LOSS_RTOL) and metric <= METRIC_ATOL
+                other = train(workers, device, case, given.threads)
+                loss, metric = compare(reference, other)
+                agrees = agree(reference, other, loss, metric)
                 row |= {"loss_difference": loss, "metric_difference": metric, "agrees": agrees}
-                verdict = "" if agrees else "  DISAGREES"
+                began = "" if reference["begun"] == other["begun"] else ", began with other weights or orders"
+                verdict = "" if agrees else f"{began}  DISAGREES"
                 tell(f"{case[0]:>14} {device:<14} losses {loss:.1e}, metrics {metric:.1e}{verdict}")
             except (Failed, subprocess.TimeoutExpired) as failure:
                 agrees = False
@@ -180,9 +218,9 @@ def measure(
             told["agree"].append(row)
     for case in SPEED if given.rounds else []:
         row = {"case": words(case)}
-        for device in ["flex", *wanted]:
+        for device in ["flex", *(device for device in wanted if "@" not in device)]:
             try:
-                runs = [train(workers[device], device, case, given.threads) for _ in range(given.rounds)]
+                runs = [train(workers, device, case, given.threads) for _ in range(given.rounds)]
                 seconds = sorted(run["fit_s"] for run in runs)
                 row[device] = {"median_s": seconds[len(seconds) // 2], "least_s": seconds[0], "most_s": seconds[-1]}
                 tell(f"{words(case)} {device}: {seconds[len(seconds) // 2]:.3f} s")

@@ -14,7 +14,7 @@ use crate::read::Reading;
 const REPORT: &str = "recspeed.report";
 
 /// Raised whenever readers read a file differently: what was parsed before is not taken for what would be now.
-const READER: u32 = 4;
+const READER: u32 = 5;
 
 /// What looking into the cache found.
 pub(crate) enum Cached {

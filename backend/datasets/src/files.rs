@@ -5,7 +5,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File, Metadata};
-use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,10 +12,10 @@ use std::time::{Duration, Instant};
 use recspeed_data::{ReadLimits, read_ratings};
 use recspeed_types::api::{ServerFile, ServerFiles};
 use recspeed_types::limits::MAX_PATH_CHARS;
-use recspeed_types::spec::DataFormat;
+use recspeed_types::spec::{DataFormat, without_packing};
 
 use crate::content::sha256_hex;
-use crate::judge::{JUDGED_BYTES, judge_format};
+use crate::judge::Beginning;
 use crate::known::KnownFile;
 use crate::lookup::LookUp;
 
@@ -25,9 +24,6 @@ pub const FILE_ID: &str = "file-";
 
 /// Share of the first lines that may be unreadable in a file that is listed: a header of another kind, a damaged line.
 const MAX_BAD_SHARE: f64 = 0.1;
-
-/// What files begin with that are packed with gzip or zstd.
-const PACKED: [&[u8]; 2] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
 
 /// Bounds of one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,9 +138,14 @@ impl Look<'_> {
             let is_there = fs::metadata(&own).is_ok_and(|found| found.is_file()) && File::open(&own).is_ok();
             if is_there { self.named(&below, &own) } else { None }
         };
-        // A RecBole data set is several files of one name.
-        let stem = name.strip_suffix(".inter").filter(|_| format == DataFormat::Recbole);
-        let of_recbole = |ending: &str| stem.and_then(|stem| beside(&format!("{stem}.{ending}")));
+        // A RecBole data set is several files of one name, packed alike or not.
+        let bare = without_packing(name);
+        let packing = name.get(bare.len()..).unwrap_or_default();
+        let stem = bare.strip_suffix(".inter").filter(|_| format == DataFormat::Recbole);
+        let of_recbole = |ending: &str| {
+            let plain = format!("{}.{ending}", stem?);
+            beside(&plain).or_else(|| beside(&format!("{plain}{packing}")))
+        };
         let items = known.and_then(|known| known.items.iter().find_map(|name| beside(name)));
         Some(ServerFile {
             id: format!("{FILE_ID}{}", sha256_hex(below.as_bytes()).get(..16)?),
@@ -179,22 +180,18 @@ fn identity(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
-/// How a regular file is written, where its first lines can be read so. Of packed files and tables the name or the first
-/// bytes decide: what is in them would take a look at the whole.
+/// How a regular file is written, where its first lines, out of its packing, can be read so. Of tables the first bytes or the name decide:
+/// what is in them would take a look at the whole.
 fn readable_format(path: &Path) -> Option<DataFormat> {
-    let mut start = Vec::new();
-    File::open(path).ok()?.take(JUDGED_BYTES).read_to_end(&mut start).ok()?;
-    if start.is_empty() {
+    let beginning = Beginning::read(path).ok()?;
+    if beginning.is_empty() || beginning.is_packed_twice() {
         return None;
     }
-    let format = judge_format(path, &start)?;
-    let packed = PACKED.iter().any(|begins| start.starts_with(begins));
-    if packed || format.is_table() {
+    let format = beginning.format(path)?;
+    if format.is_table() {
         return Some(format);
     }
-    // The last line may be cut off.
-    let whole = start.iter().rposition(|&byte| byte == b'\n').filter(|_| start.len() as u64 == JUDGED_BYTES);
-    let lines = start.get(..whole.map_or(start.len(), |end| end + 1))?;
+    let lines = beginning.lines();
     // Any words are sequences to the reader; a text that somebody wrote is not listed as data.
     let numbered = || lines.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_whitespace());
     if format == DataFormat::Sequences && !numbered() {
@@ -206,6 +203,7 @@ fn readable_format(path: &Path) -> Option<DataFormat> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -267,6 +265,38 @@ mod tests {
         assert_eq!((inter.title.as_str(), inter.bytes), ("small/small.inter", INTER.len() as u64));
         assert_eq!(found.files[0].items, None);
         assert!(found.files.iter().all(|file| file.id.starts_with(FILE_ID) && file.id.len() == FILE_ID.len() + 16));
+    }
+
+    #[test]
+    fn packed_files_are_looked_into_and_listed_where_what_is_in_them_can_be_read() {
+        let gzip = |bytes: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let many =
+            (0..50_000).map(|row| format!("u{},i{},4,{row}\n", row % 999, row % 77)).collect::<Vec<_>>().concat();
+        let inter = gzip(INTER.as_bytes());
+        for (name, bytes) in [
+            ("many.csv.gz", gzip(many.as_bytes())),
+            ("ml.inter.gz", inter.clone()),
+            ("ml.item.gz", gzip(b"item_id:token\tclass:token_seq\n2\ta b\n")),
+            ("ml.user", b"user_id:token\tage:token\n1\t24\n".to_vec()),
+            // The name says ratings, what is in it does not.
+            ("people.csv.gz", gzip(b"name,town,street,age\nA,B,C,7\n")),
+            ("notes.txt.gz", gzip(b"These are words\nof somebody\n")),
+            ("twice.inter.gz", gzip(&inter)),
+            ("half.csv.gz", inter[..10].to_vec()),
+            ("rubbish.csv.gz", b"\x1f\x8b\x08 and no more".to_vec()),
+            ("rubbish.csv.zst", b"\x28\xb5\x2f\xfd and no more".to_vec()),
+        ] {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let files = server_files(&look_up(folder.path()), LookBounds::default()).files;
+        let told: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.format)).collect();
+        assert_eq!(told, [("many.csv.gz", DataFormat::AmazonCsv), ("ml.inter.gz", DataFormat::Recbole)]);
+        assert_eq!((files[1].items.as_deref(), files[1].users.as_deref()), (Some("ml.item.gz"), Some("ml.user")));
     }
 
     #[test]

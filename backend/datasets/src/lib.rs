@@ -23,7 +23,7 @@ pub use content::sha256_hex;
 pub use error::{HomeError, LoadError};
 pub use files::{FILE_ID, LookBounds, server_files};
 pub use home::DataHome;
-pub use judge::{JUDGED_BYTES, judge_format};
+pub use judge::Beginning;
 pub use load::{LoadRequest, Loaded};
 pub use lookup::LookUp;
 pub use new_file::{file_beside, write_new};

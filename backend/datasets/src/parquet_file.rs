@@ -208,14 +208,24 @@ mod tests {
     proptest! {
         #[test]
         fn interactions_come_back_bit_for_bit(
-            rows in proptest::collection::vec(("[a-c]{1,2}|é", "[x-z]{1,2}", -1e30f32..1e30, any::<i64>()), 1..40),
+            rows in proptest::collection::vec(
+                ("[a-c]{1,2}|é", "[x-z]{1,2}", -1e30f32..1e30, any::<i64>(), 0u32..1_000_000_000),
+                1..40,
+            ),
+            step in prop_oneof![Just(1_000_000_000u32), Just(1_000_000), Just(1_000), Just(1)],
             flags in any::<(bool, bool)>(),
         ) {
-            let mut builder = InteractionsBuilder::default();
-            for (user, item, rating, timestamp) in rows {
-                builder.push(&user, &item, rating, timestamp);
+            let (mut builder, mut fraction) = (InteractionsBuilder::default(), Vec::new());
+            for (user, item, rating, timestamp, nanos) in rows {
+                // Whole seconds may be anywhere, others where nanoseconds reach.
+                let whole = step == 1_000_000_000;
+                builder.push(&user, &item, rating, if whole { timestamp } else { timestamp % 9_000_000_000 });
+                fraction.push(nanos - nanos % step);
             }
-            let data = Interactions { has_ratings: flags.0, has_timestamps: flags.1, ..builder.finish() };
+            if fraction.iter().all(|&nanos| nanos == 0) {
+                fraction.clear();
+            }
+            let data = Interactions { fraction, has_ratings: flags.0, has_timestamps: flags.1, ..builder.finish() };
             let back = read(&written(&data)).expect("its own file").interactions;
             let bits = |data: &Interactions| data.rating.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&back), bits(&data));

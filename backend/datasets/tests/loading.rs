@@ -122,6 +122,20 @@ fn a_damaged_cache_file_is_reported_and_written_again() {
 }
 
 #[test]
+fn times_that_are_no_seconds_are_told_and_kept_with_their_parts_from_the_cache_too() {
+    let lab = Lab::new();
+    lab.write("ms.csv", "u,a,5,1404691200123\nu,b,4,1404691200007\nv,a,3,1369699200000\n");
+    let [read, cached] = [(); 2].map(|()| lab.load(file("ms.csv")).expect("milliseconds"));
+    assert!(!read.from_cache && cached.from_cache);
+    assert_eq!(read.interactions, cached.interactions);
+    assert_eq!(cached.interactions.moment(0), (1_404_691_200, 123_000_000));
+    for loaded in [&read, &cached] {
+        let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
+        assert!(warning.contains("milliseconds since 1970"), "{warning}");
+    }
+}
+
+#[test]
 fn the_cache_does_not_let_more_bad_lines_pass_than_the_spec_allows() {
     let lab = Lab::new();
     lab.write("r.csv", format!("{CSV}bad\n"));

@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="how often, with --retrieval")
     parser.add_argument("--batch-rows", type=int, default=65_536, help="rows of a batch, with --retrieval")
     parser.add_argument("--single-rows", type=int, help="rows that are read one by one at most, with --retrieval")
+    parser.add_argument("--beyond-bytes", type=int, help="bytes of a copy that no cache holds, with --retrieval")
     given = parser.parse_args()
     if not given.check and given.retrieval is None and (given.job is None or given.out is None):
         parser.error("--job and --out are needed to train")
@@ -87,7 +88,13 @@ def retrieve(given: argparse.Namespace) -> int:
     os.dup2(2, 1)
     sys.stdout = os.fdopen(answer, "w")
     return retrieval.run(
-        given.engine, given.container, given.retrieval, given.repeats, given.batch_rows, given.single_rows
+        given.engine,
+        given.container,
+        given.retrieval,
+        given.repeats,
+        given.batch_rows,
+        given.single_rows,
+        given.beyond_bytes,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ import numpy as np
 from . import tensors
 
 NETWORKS = ("mlp", "densenet")
+# Of a digest, as `shared/neural/src/training/begun.rs` has it: what sets places apart, and what mixes.
+PLACE, MIX, AGAIN = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+# Words that are folded at once: the memory of an engine is measured.
+BLOCK = 1 << 16
 
 
 class InvalidSpec(Exception):
@@ -90,6 +95,29 @@ def warm_up(job: Job) -> Job:
         orders=[np.arange(rows, dtype=np.int64)],
         training=replace(job.training, epochs=1),
     )
+
+
+def begun(job: Job) -> dict[str, str]:
+    """What was read of that which every engine must begin with: whoever has read something else says something else."""
+    return {"weights": digest(job.initial[name] for name in sorted(job.initial)), "orders": digest(job.orders)}
+
+
+def digest(arrays: Iterable[np.ndarray]) -> str:
+    """64 bits, in hexadecimal, of the bits of all numbers and their places. It finds accidents, not attacks.
+
+    The numbers of an array are of 32 bits.
+    """
+    total, place = 0, 1
+    for array in arrays:
+        words = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
+        for at in range(0, len(words), BLOCK):
+            mixed = words[at : at + BLOCK].astype(np.uint64)
+            mixed += np.arange(place, place + len(mixed), dtype=np.uint64) * PLACE
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * MIX
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * AGAIN
+            total += int((mixed ^ (mixed >> np.uint64(31))).sum(dtype=np.uint64))
+            place += len(mixed)
+    return f"{total % 2**64:016x}"
 
 
 def _place(name: str) -> tuple[int, int]:

@@ -27,6 +27,8 @@ COLUMNS = {"user": "<u4", "item": "<u4", "rating": "<f4", "timestamp": "<i8"}
 SIGNED = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
 
 Arrays = list[np.ndarray]
+# Rows that are read before any is timed: what a framework does once a process is no part of a row.
+FIRST_ROWS = 100
 
 
 class Container(Protocol):
@@ -34,6 +36,9 @@ class Container(Protocol):
 
     def fill(self, columns: Arrays) -> None:
         """Takes the columns in, with their memory where the framework can; else arrays are let go of behind a copy."""
+
+    def clear(self) -> None:
+        """Lets go of what it holds."""
 
     def objects(self) -> Sequence[Any]:
         """The framework's objects."""
@@ -54,18 +59,28 @@ class Container(Protocol):
         """How many threads the framework has for it, as it says itself."""
 
 
-class Torch:
-    """A tensor for each column, in the array's own memory; a number is read by `tensor[row].item()`."""
+class Columns:
+    """Objects, one a column or one for all."""
 
     def __init__(self) -> None:
-        self._torch = importlib.import_module("torch")
         self._columns: list[Any] = []
 
-    def fill(self, columns: Arrays) -> None:
-        self._columns = [self._torch.from_numpy(column) for column in columns]
+    def clear(self) -> None:
+        self._columns = []
 
     def objects(self) -> Sequence[Any]:
         return self._columns
+
+
+class Torch(Columns):
+    """A tensor for each column, in the array's own memory; a number is read by `tensor[row].item()`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._torch = importlib.import_module("torch")
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = [self._torch.from_numpy(column) for column in columns]
 
     def buffer_bytes(self) -> int:
         return sum(column.untyped_storage().nbytes() for column in self._columns)
@@ -112,18 +127,15 @@ class TorchMatrix(Torch):
         return [np.ascontiguousarray(matrix[:, place]) for place in range(matrix.shape[1])]
 
 
-class Tensorflow:
+class Tensorflow(Columns):
     """A tensor for each column; a number is read by `tensor[row].numpy()`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._tf = importlib.import_module("tensorflow")
-        self._columns: list[Any] = []
 
     def fill(self, columns: Arrays) -> None:
         self._columns = [self._tf.constant(column) for column in columns]
-
-    def objects(self) -> Sequence[Any]:
-        return self._columns
 
     def buffer_bytes(self) -> int:
         return sum(column.numpy().nbytes for column in self._columns)
@@ -178,19 +190,16 @@ class TensorflowMatrix(Tensorflow):
         return [np.ascontiguousarray(matrix[:, place]) for place in range(matrix.shape[1])]
 
 
-class Pyvelox:
+class Pyvelox(Columns):
     """A vector for each column, in and out through Arrow; a number is read by `vector[row]`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._velox = importlib.import_module("pyvelox")
         self._arrow = importlib.import_module("pyarrow")
-        self._columns: list[Any] = []
 
     def fill(self, columns: Arrays) -> None:
         self._columns = [self._velox.import_from_arrow(self._arrow.array(column)) for column in columns]
-
-    def objects(self) -> Sequence[Any]:
-        return self._columns
 
     def buffer_bytes(self) -> int:
         return sum(self._velox.export_to_arrow(column).nbytes for column in self._columns)
@@ -225,10 +234,69 @@ class PyveloxList(Pyvelox):
         return [np.array([column[row] for row in range(len(column))]) for column in self._columns]
 
 
+class Arrow(Columns):
+    """An array of PyArrow for each column, in the array's own memory; a number is read by `array[row].as_py()`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._arrow = importlib.import_module("pyarrow")
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = [self._arrow.array(column) for column in columns]
+
+    def buffer_bytes(self) -> int:
+        return sum(column.nbytes for column in self._columns)
+
+    def singles(self, rows: int) -> float:
+        user, item, rating, timestamp = self._columns
+        total = 0.0
+        for row in range(rows):
+            total += user[row].as_py() + item[row].as_py() + rating[row].as_py() + timestamp[row].as_py()
+        return total
+
+    def batch(self, start: int, end: int, into: Arrays) -> None:
+        for column, target in zip(self._columns, into, strict=True):
+            np.copyto(target[: end - start], column.slice(start, end - start).to_numpy(zero_copy_only=True))
+
+    def back(self) -> Arrays:
+        return [column.to_numpy(zero_copy_only=True) for column in self._columns]
+
+    def threads(self) -> int:
+        return int(self._arrow.cpu_count())
+
+
+class Numpy(Columns):
+    """The arrays themselves; a number is read by `array[row].item()`."""
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = list(columns)
+
+    def buffer_bytes(self) -> int:
+        return sum(column.nbytes for column in self._columns)
+
+    def singles(self, rows: int) -> float:
+        user, item, rating, timestamp = self._columns
+        total = 0.0
+        for row in range(rows):
+            total += user[row].item() + item[row].item() + rating[row].item() + timestamp[row].item()
+        return total
+
+    def batch(self, start: int, end: int, into: Arrays) -> None:
+        for column, target in zip(self._columns, into, strict=True):
+            np.copyto(target[: end - start], column[start:end])
+
+    def back(self) -> Arrays:
+        return self._columns
+
+    def threads(self) -> int:
+        # An array is read by the thread that asks.
+        return 1
+
+
 CONTAINERS: dict[str, dict[str, Callable[[], Container]]] = {
     "pytorch": {"torch": Torch, "torch-matrix": TorchMatrix},
     "tensorflow": {"tensorflow": Tensorflow, "tensorflow-matrix": TensorflowMatrix},
-    "pyvelox": {"pyvelox": Pyvelox, "pyvelox-list": PyveloxList},
+    "pyvelox": {"pyvelox": Pyvelox, "pyvelox-list": PyveloxList, "pyarrow": Arrow, "numpy": Numpy},
 }
 
 
@@ -240,13 +308,29 @@ def read(folder: Path) -> Arrays:
     return [column.astype(SIGNED[name]) for name, column in zip(COLUMNS, columns, strict=True)]
 
 
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def timed(work: Callable[[], object], repeats: int) -> list[float]:
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return times
+    return [seconds(work) for _ in range(repeats)]
+
+
+def built(container: Container, columns: Arrays) -> float:
+    """Seconds from columns to the container, without those that it takes to let go of what was in it."""
+    container.clear()
+    return seconds(lambda: container.fill(columns))
+
+
+def loop(rows: int) -> float:
+    """Goes over as many rows as a container's `singles` does and adds up four numbers that it has already."""
+    user, item, rating, timestamp = 69, 29, 4.5, 1_400_000_000
+    total = 0.0
+    for _row in range(rows):
+        total += user + item + rating + timestamp
+    return total
 
 
 def grown(before: int, after: int) -> int | None:
@@ -254,8 +338,51 @@ def grown(before: int, after: int) -> int | None:
     return max(0, after - before) if before and after else None
 
 
+class Wide:
+    """More bytes than a cache has, and room for a piece of them."""
+
+    def __init__(self, size: int, piece: int) -> None:
+        # No zeros: the system may give those as one page for all, which a cache holds.
+        self.source = np.ones(size, np.uint8)
+        self.target = np.empty(max(1, piece), np.uint8)
+
+    def copy(self) -> None:
+        """Copies all of it, piece by piece to the same place. Of what lay in the caches before, nothing does then."""
+        piece = len(self.target)
+        for start in range(0, len(self.source), piece):
+            part = self.source[start : start + piece]
+            np.copyto(self.target[: len(part)], part)
+
+
+def beyond(
+    batches: Callable[[], None], copies: Callable[[], None], size: int, piece: int, repeats: int
+) -> dict[str, object] | None:
+    """Both again, each behind a copy of `size` bytes, which leaves nothing of them in the caches.
+
+    `None` where there is no room.
+    """
+    try:
+        wide = Wide(size, piece)
+    except MemoryError:
+        return None
+    memory_s: list[float] = []
+    batch_s: list[float] = []
+    copy_s: list[float] = []
+    for _ in range(repeats):
+        memory_s.append(seconds(wide.copy))
+        batch_s.append(seconds(batches))
+        wide.copy()
+        copy_s.append(seconds(copies))
+    return {"bytes": size, "memory_s": memory_s, "batch_s": batch_s, "copy_s": copy_s}
+
+
 def measure(
-    container: Container, folder: Path, repeats: int, batch_rows: int, single_rows: int | None
+    container: Container,
+    folder: Path,
+    repeats: int,
+    batch_rows: int,
+    single_rows: int | None,
+    beyond_bytes: int | None = None,
 ) -> dict[str, object]:
     """Everything that is told of a container but its name and versions."""
     # What a framework loads when it is first used is not what the container holds.
@@ -283,11 +410,14 @@ def measure(
         end = min(rows, start + batch_rows)
         container.batch(start, end, targets)
         batch_sum += sum(float(target[: end - start].sum(dtype=np.float64)) for target in targets)
-    # What a framework does once a process is no part of a row.
-    container.singles(min(single_rows, 100))
-    single_sum = container.singles(single_rows)
-    single_s = timed(lambda: container.singles(single_rows), repeats)
-    batch_s = timed(batches, repeats)
+    container.singles(min(single_rows, FIRST_ROWS))
+    single_s: list[float] = []
+    single_sum = 0.0
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        single_sum = container.singles(single_rows)
+        single_s.append(time.perf_counter() - begun)
+    loop_s = timed(lambda: loop(single_rows), repeats)
 
     plain = read(folder)
 
@@ -299,6 +429,9 @@ def measure(
 
     # The container's numbers have been through the caches by now; so have those that it is held against.
     copies()
+    # In turns: both meet the same caches and the same load, and neither has them to itself.
+    turns = [(seconds(batches), seconds(copies)) for _ in range(repeats)]
+    piece = sum(target.nbytes for target in targets)
     return {
         "threads": container.threads(),
         "rows": rows,
@@ -308,24 +441,34 @@ def measure(
         "resident_bytes": resident,
         "single_rows": single_rows,
         "single_s": single_s,
+        "loop_s": loop_s,
         "batch_rows": batch_rows,
-        "batch_s": batch_s,
-        "copy_s": timed(copies, repeats),
+        "batch_s": [batch for batch, _ in turns],
+        "copy_s": [copy for _, copy in turns],
+        "beyond": beyond(batches, copies, beyond_bytes, piece, repeats) if beyond_bytes else None,
         "back_s": timed(container.back, repeats),
-        "build_s": timed(lambda: container.fill(plain), repeats),
+        "build_s": [built(container, plain) for _ in range(repeats)],
         "single_sum": single_sum,
         "batch_sum": batch_sum,
     }
 
 
-def run(engine: str, name: str, folder: Path, repeats: int, batch_rows: int, single_rows: int | None) -> int:
+def run(
+    engine: str,
+    name: str,
+    folder: Path,
+    repeats: int,
+    batch_rows: int,
+    single_rows: int | None,
+    beyond_bytes: int | None,
+) -> int:
     """Measures one container and prints what it found."""
     known = CONTAINERS.get(engine, {})
     if name not in known:
         print(f"recspeed_engines: {engine} has no container {name}; it has {', '.join(known)}", file=sys.stderr)
         return 2
     container = known[name]()
-    found = measure(container, folder, repeats, batch_rows, single_rows)
+    found = measure(container, folder, repeats, batch_rows, single_rows, beyond_bytes)
     versions = importlib.import_module(f".{engine}", __package__).versions()
     told = {"container": name, "versions": {"python": platform.python_version(), **versions}, **found}
     print(json.dumps(told, allow_nan=False), flush=True)

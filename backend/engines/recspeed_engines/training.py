@@ -78,7 +78,7 @@ def train(given: argparse.Namespace, tale: story.Story) -> None:
         "threads": engine.threads(task),
         "precision": engine.precision(task),
     }
-    tale.tell("started", engine=info, seed=task.seed)
+    tale.tell("started", engine=info, seed=task.seed, begun=job.begun(task))
     tale.tell("phase", phase="fit")
     with tale.span("warm up"):
         engine.train(job.warm_up(task), story.Silence())

@@ -238,6 +238,18 @@ impl Engines {
         }
     }
 
+    /// How this engine is started, its files looked at: [`Self::look`].
+    ///
+    /// # Errors
+    /// As [`Self::launch`], and [`EngineError::Damaged`].
+    pub fn launch_whole(&self, kind: EngineKind) -> Result<Launch, EngineError> {
+        let launch = self.launch(kind)?;
+        match self.damage(kind, &launch.record) {
+            None => Ok(launch),
+            Some(damage) => Err(EngineError::Damaged { kind: kind.as_str(), damage }),
+        }
+    }
+
     pub(crate) fn package(&self) -> Result<PathBuf, EngineError> {
         package::unpacked(&self.root.join("package"))
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use recspeed_types::Absence;
+
 use crate::damage::Damage;
 
 /// Why an engine cannot be used or installed; every text says what to do.
@@ -65,6 +67,18 @@ pub enum EngineError {
         /// In what it does not do.
         why: String,
         /// What mends it, and who can do that.
+        remedy: String,
+    },
+    /// It computes on a GPU, and there is none for it.
+    #[error("the engine `{kind}` cannot compute on `{device}` here: {}; {remedy}", why.words())]
+    NoDevice {
+        /// The engine.
+        kind: &'static str,
+        /// The device, as in a spec.
+        device: &'static str,
+        /// Why it cannot.
+        why: Absence,
+        /// What to do.
         remedy: String,
     },
     /// The disk is too small.

@@ -96,6 +96,29 @@ class Files(unittest.TestCase):
         self.assertEqual([name for name, _, _ in read.layers()], ["layers.0", "layers.1"])
         self.assertEqual(read.parameters, 3 * 5 + 5 + 5 + 1)
 
+    def test_first_weights_and_orders_are_told_as_the_lab_tells_its_own(self) -> None:
+        # The same numbers stand in shared/neural/src/training/begun.rs.
+        weights = [np.array([[0.5, -0.0]], np.float32), np.array([2.5, -1.0], np.float32)]
+        orders = [np.array(order, np.uint32) for order in ([2, 0, 1], [1, 2, 0])]
+        self.assertEqual((job.digest(weights), job.digest(orders)), ("cd0a400cec0497d7", "13b5e38a5b5c793e"))
+        with mock.patch("recspeed_engines.job.BLOCK", 2):
+            self.assertEqual(job.digest(orders), "13b5e38a5b5c793e", "in blocks as at once")
+        numbers = arrays(rows=10, epochs=2)
+
+        def told(**changed: np.ndarray) -> dict[str, str]:
+            tensors.write(self.folder / "job", {**numbers, **changed})
+            return job.begun(job.read(json.dumps(SPEC), self.folder / "job", "pytorch"))
+
+        first = told()
+        names = sorted(name for name in numbers if name.startswith("initial/"))
+        self.assertEqual(first["weights"], job.digest(numbers[name] for name in names))
+        other = numbers["initial/layers.0.bias"].copy()
+        other[2] = np.nextafter(other[2], np.float32(9))
+        self.assertNotEqual(told(**{"initial/layers.0.bias": other})["weights"], first["weights"], "all bits")
+        swapped = told(**{"order.0": numbers["order.1"], "order.1": numbers["order.0"]})
+        self.assertEqual(swapped["weights"], first["weights"])
+        self.assertNotEqual(swapped["orders"], first["orders"], "of which epoch an order is counts")
+
     def test_what_an_engine_cannot_run_is_named(self) -> None:
         tensors.write(self.folder / "job", arrays(rows=10, epochs=2))
         for section, field, value, word in [

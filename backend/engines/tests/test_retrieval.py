@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +23,12 @@ from recspeed_engines import retrieval
 
 ROWS = 1000
 NEEDS = {"pytorch": "torch", "tensorflow": "tensorflow", "pyvelox": "pyvelox"}
+# These need less than the engine in whose environment they are read.
+NEEDS_LESS = {"pyarrow": "pyarrow", "numpy": "numpy"}
+
+
+def is_here(engine: str, container: str) -> bool:
+    return importlib.util.find_spec(NEEDS_LESS.get(container, NEEDS[engine])) is not None
 
 
 class Shared:
@@ -52,7 +60,7 @@ class Retrieval(unittest.TestCase):
         for engine, containers in retrieval.CONTAINERS.items():
             for name, make in containers.items():
                 with self.subTest(container=name):
-                    if importlib.util.find_spec(NEEDS[engine]) is None:
+                    if not is_here(engine, name):
                         self.skipTest(f"{engine} is not installed here")
                     # 300 rows a batch: the last one is shorter.
                     found = retrieval.measure(make(), self.folder, 1, 300, 50)
@@ -80,6 +88,67 @@ class Retrieval(unittest.TestCase):
                 with self.subTest(setting=setting, variable=variable), named:
                     self.assertEqual(retrieval.Tensorflow().threads(), threads)
 
+    def test_batches_and_the_copy_that_they_are_held_against_are_timed_in_turns_in_and_out_of_the_caches(self) -> None:
+        timed: list[str] = []
+
+        def seconds(work: Callable[[], object]) -> float:
+            timed.append(getattr(work, "__name__", ""))
+            work()
+            return 0.5
+
+        with mock.patch.object(retrieval, "seconds", seconds):
+            found = retrieval.measure(retrieval.Numpy(), self.folder, 2, 300, None, 100_000)
+        in_turns = ["batches", "copies"] * 2
+        beyond = ["copy", "batches", "copies"] * 2
+        self.assertEqual(timed, ["<lambda>"] * 2 + in_turns + beyond + ["back"] * 2 + ["<lambda>"] * 2)
+        halves = [0.5, 0.5]
+        out = {"bytes": 100_000, "memory_s": halves, "batch_s": halves, "copy_s": halves}
+        self.assertEqual((found["batch_s"], found["copy_s"], found["beyond"]), (halves, halves, out))
+
+    def test_a_copy_beyond_the_caches_that_has_no_room_is_left_out(self) -> None:
+        found = retrieval.measure(retrieval.Numpy(), self.folder, 1, 300, None)
+        self.assertIsNone(found["beyond"], "nobody asked for it")
+        with mock.patch.object(retrieval, "Wide", side_effect=MemoryError):
+            found = retrieval.measure(retrieval.Numpy(), self.folder, 1, 300, None, 100_000)
+        self.assertIsNone(found["beyond"])
+
+    def test_the_copy_beyond_the_caches_goes_over_every_byte_and_lies_in_pages_of_its_own(self) -> None:
+        wide = retrieval.Wide(10, 4)
+        self.assertEqual(wide.source.tolist(), [1] * 10, "zeros may all be one page")
+        wide.source = np.arange(10, dtype=np.uint8)
+        wide.copy()
+        self.assertEqual(wide.target.tolist(), [8, 9, 6, 7], "the last piece is shorter")
+
+    def test_a_container_is_empty_before_the_clock_of_its_filling_begins(self) -> None:
+        held: list[int] = []
+
+        class Watched(retrieval.Numpy):
+            def fill(self, columns: retrieval.Arrays) -> None:
+                held.append(len(self.objects()))
+                super().fill(columns)
+
+        container = Watched()
+        columns = retrieval.read(self.folder)
+        container.fill(columns)
+        self.assertGreaterEqual(retrieval.built(container, columns), 0.0)
+        self.assertEqual((held, len(container.objects())), ([0, 0], 4))
+
+    def test_the_loop_alone_goes_over_every_row_and_reads_nothing(self) -> None:
+        self.assertEqual(retrieval.loop(1000), 1000 * (69 + 29 + 4.5 + 1_400_000_000))
+        found = retrieval.measure(retrieval.Numpy(), self.folder, 3, 300, 50)
+        self.assertEqual([len(found[key]) for key in ("loop_s", "single_s")], [3, 3])  # type: ignore[arg-type]
+
+    def test_strings_take_what_the_study_counts_for_pandas(self) -> None:
+        # Of pandas 2.3 with Python 3.11: 48 bytes and one a string; from 3.12 on a string has a field less.
+        header = 49 if sys.version_info < (3, 12) else 41
+        self.assertEqual(sys.getsizeof("A234567890123X"), header + 14)
+        if importlib.util.find_spec("pyarrow") is None:
+            self.skipTest("pyarrow is not installed here")
+        arrow = importlib.import_module("pyarrow")
+        # Of pandas 3: the bytes of all strings, and a 64-bit offset before the first and behind each.
+        strings = arrow.array(np.array(["A234567890123X", "A234567890123Y"], object), type=arrow.large_string())
+        self.assertEqual(strings.nbytes, 2 * 14 + 3 * 8)
+
     def assert_takes_memory(self, container: retrieval.Container) -> None:
         columns = retrieval.read(self.folder)
         container.fill(columns)
@@ -88,9 +157,10 @@ class Retrieval(unittest.TestCase):
             self.assertTrue(given.flags.writeable)
 
     def test_nothing_is_copied_for_a_framework_that_takes_an_arrays_memory(self) -> None:
-        for engine, container in [("pytorch", "torch"), ("pyvelox", "pyvelox")]:
+        memory = [("pytorch", "torch"), ("pyvelox", "pyvelox"), ("pyvelox", "pyarrow"), ("pyvelox", "numpy")]
+        for engine, container in memory:
             with self.subTest(container=container):
-                if importlib.util.find_spec(NEEDS[engine]) is None:
+                if not is_here(engine, container):
                     self.skipTest(f"{engine} is not installed here")
                 self.assert_takes_memory(retrieval.CONTAINERS[engine][container]())
         # The same for a PyTorch of one class, which is installed everywhere.

@@ -22,7 +22,7 @@ try:
 except ImportError as error:
     raise unittest.SkipTest("NumPy is not installed here: these tests compute with it") from error
 
-from recspeed_engines import tensors
+from recspeed_engines import job, tensors
 from tests.jobs import SPEC, arrays
 
 PYTHONS = dict(pair.split("=", 1) for pair in os.environ.get("RECSPEED_ENGINE_PYTHONS", "").split())
@@ -115,6 +115,9 @@ class Training(unittest.TestCase):
         np.testing.assert_allclose(told, expected, rtol=1e-4, atol=1e-6)
         learnt = tensors.read(self.folder / "out")
         handed = {name.removeprefix("initial/"): a for name, a in self.numbers.items() if name.startswith("initial/")}
+        orders = (self.numbers[f"order.{epoch}"] for epoch in range(2))
+        begun = {"weights": job.digest(handed[name] for name in sorted(handed)), "orders": job.digest(orders)}
+        self.assertEqual(events[0]["begun"], begun)
         self.assertEqual({n: a.shape for n, a in learnt.items()}, {n: a.shape for n, a in handed.items()})
         self.assertFalse(np.array_equal(learnt["layers.0.weight"], handed["layers.0.weight"]))
 

@@ -211,7 +211,7 @@ fn whoever_is_measured_on_the_rows_that_chose_its_epoch_is_named() {
 }
 
 #[test]
-fn one_number_for_everybody_is_told_though_the_first_recommender_gives_scores_alone() {
+fn what_stands_beside_the_methods_is_told_once_though_the_first_gives_scores_alone() {
     let kinds = ["popularity", "biased-mf"].map(|kind| format!("[[compare]]\nrecommender = {{ kind = \"{kind}\" }}\n"));
     let bench = Bench::new(&kinds.concat());
     bench.put("of-mean", "biased-mf");
@@ -223,11 +223,15 @@ fn one_number_for_everybody_is_told_though_the_first_recommender_gives_scores_al
     };
     let comparison: Comparison = serde_json::from_str(&compared(&["--json"])).unwrap();
     assert_eq!(comparison.evaluation.of_the_mean.into_iter().collect::<Vec<_>>(), [("rmse".to_owned(), 1.125)]);
+    assert_eq!(comparison.evaluation.baselines["bias"]["rmse"], 1.0625, "of the second, which has it");
     for more in [&[][..], &["--markdown"]] {
         let shown = compared(more);
-        let row = shown.lines().find(|line| line.contains("one number for everybody"));
-        assert!(row.is_some_and(|row| row.contains("1.125")), "{shown}");
-        assert!(shown.contains("One number for everybody is the mean of what was learnt from"), "{shown}");
+        for (title, value) in [("Global mean", "1.125"), ("User and item bias", "1.06")] {
+            let row = shown.lines().find(|line| line.contains(title));
+            assert!(row.is_some_and(|row| row.contains(value)), "{title}: {shown}");
+        }
+        assert!(shown.contains("Global mean is the mean of what was learnt from"), "{shown}");
+        assert!(!shown.contains("Popularity"), "it is one of the methods: {shown}");
     }
 }
 

@@ -177,6 +177,25 @@ say '"kind":"failed","code":"data","cause":"the file is empty","detail":""'; exi
 }
 
 #[test]
+fn a_worker_that_breaks_its_word_leaves_no_model_in_the_lab_nor_half_of_one() {
+    let writes = r#"mkdir -p "$here/home/models/$run/files-x" "$here/home/models/other/files-x"
+echo half > "$here/home/models/$run/files-x/users.ids.arrow""#;
+    for (breaks, told) in [
+        ("echo 'no event'", "the worker printed what is no event"),
+        (r#"seq=7; say '"kind":"phase","phase":"fit"'"#, "the worker broke the protocol"),
+        ("head -c 3000000 /dev/zero", "a line of more than 1048576 bytes"),
+    ] {
+        let bench = Bench::new(&format!("{writes}\n{breaks}\nexec sleep 1000\n"));
+        let output = bench.run(&[]);
+        assert_eq!((output.status.success(), stdout(&output)), (false, ""), "{breaks}");
+        assert!(stderr(&output).contains(told), "{breaks}: {}", stderr(&output));
+        let left: Vec<_> =
+            fs::read_dir(bench.path("home/models")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["other"], "{breaks}: what is another run's stays");
+    }
+}
+
+#[test]
 fn a_model_that_cannot_be_kept_is_told_before_a_worker_is_started() {
     let bench = Bench::new(FINISH);
     let spec = bench.path("spec.toml");

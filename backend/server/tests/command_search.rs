@@ -1,5 +1,7 @@
 //! `recspeed search` against workers that are shell scripts: what is tried, logged, gone on from, and measured in the end.
 
+#[path = "command_search/baselines.rs"]
+mod baselines;
 mod bench;
 #[path = "command_search/twice.rs"]
 mod twice;

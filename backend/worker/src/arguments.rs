@@ -70,6 +70,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) engine_silence: u64,
 
+    /// Fit no baselines beside the run, and tell nothing of them: for runs of which one is chosen.
+    #[arg(long)]
+    pub(crate) no_baselines: bool,
+
     /// This is one of the ranks that share this folder.
     #[cfg(feature = "mpi")]
     #[arg(long, hide = true)]

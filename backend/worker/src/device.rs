@@ -8,6 +8,7 @@ use burn::tensor::Device as BurnDevice;
 use recspeed_experiment::{DeviceMemory, NeuralDevice};
 use recspeed_types::probe::ProbedDevice;
 use recspeed_types::spec::{Device, EngineKind};
+use recspeed_types::{Absence, AbsentDevice};
 
 use crate::machine;
 use crate::output::complain;
@@ -45,21 +46,60 @@ pub(crate) fn burn(device: Device) -> Result<BurnDevice, NotHere> {
         (Device::Flex, _) => Ok(BurnDevice::flex()),
         (_, None) => Err(not_here("is none of Burn's in a worker: name `flex` instead".to_owned())),
         (_, Some(build)) => match backend(device) {
-            None => Err(not_here(format!(
-                "is not in this worker: `make worker-{build}` makes `recspeed-worker-{build}` beside it, which is then taken by itself; \
-                 or name `flex` instead"
-            ))),
-            Some(Err(why)) => Err(not_here(format!("does not work on this machine ({why}): name `flex` instead"))),
             Some(Ok(device)) => Ok(device),
+            Some(Err((why, said))) => {
+                let remedy = why.remedy(EngineKind::Burn, device);
+                Err(not_here(format!("does not work on this machine ({said}): {remedy}; or name `flex` instead")))
+            }
+            None => {
+                let why = not_built(device);
+                let remedy = why.remedy(EngineKind::Burn, device);
+                Err(not_here(match why {
+                    Absence::NotBuilt => format!(
+                        "is not in this worker: {remedy}; `recspeed-worker-{build}` beside this one is then taken by itself; \
+                         or name `flex` instead"
+                    ),
+                    other => format!("is not here ({}): {remedy}; or name `flex` instead", other.words()),
+                }))
+            }
         },
     }
 }
 
 /// The devices that a run can name here, the default first.
 pub(crate) fn offered() -> Vec<ProbedDevice> {
-    let here = |device: &Device| *device == Device::Flex || matches!(backend(*device), Some(Ok(_)));
-    Device::OF_BURN.into_iter().filter(here).map(probed).collect()
+    Device::OF_BURN.into_iter().filter(|&device| absence(device).is_none()).map(probed).collect()
 }
+
+/// All others, each with why it is not here and what brings it.
+pub(crate) fn absent() -> Vec<AbsentDevice> {
+    Device::OF_BURN.into_iter().filter_map(absence).collect()
+}
+
+/// Why a device is not here; what was tried once in a process is not tried again.
+fn absence(device: Device) -> Option<AbsentDevice> {
+    if device == Device::Flex {
+        return None;
+    }
+    match backend(device) {
+        Some(Ok(_)) => None,
+        Some(Err((why, said))) => Some(AbsentDevice::of_burn(device, why, said)),
+        None => Some(AbsentDevice::of_burn(device, not_built(device), "")),
+    }
+}
+
+/// Why a device is not here that this build lacks: where the machine has no GPU for it, no other build would have it.
+fn not_built(device: Device) -> Absence {
+    no_gpu(device).unwrap_or(Absence::NotBuilt)
+}
+
+/// That there is no GPU for a device which computes on nothing else; by Vulkan a processor may play one.
+fn no_gpu(device: Device) -> Option<Absence> {
+    matches!(device, Device::LibtorchCuda | Device::Cuda).then(|| recspeed_engines::gpu().absence()).flatten()
+}
+
+/// Why a device of this build does not work, with what a driver or a library says of it.
+type Broken = (Absence, String);
 
 fn probed(device: Device) -> ProbedDevice {
     let processor = device.is_processor();
@@ -191,7 +231,7 @@ fn whichever(cards: &[Card], driver: String) -> Option<Gpu> {
 }
 
 /// `None` where this build lacks it, the reason where the machine does.
-fn backend(device: Device) -> Option<Result<BurnDevice, String>> {
+fn backend(device: Device) -> Option<Result<BurnDevice, Broken>> {
     match device {
         #[cfg(feature = "libtorch")]
         Device::LibtorchCpu => Some(Ok(libtorch::processor())),
@@ -202,7 +242,8 @@ fn backend(device: Device) -> Option<Result<BurnDevice, String>> {
         #[cfg(feature = "cuda")]
         Device::Cuda => {
             static TRIED: Trial = Trial::new();
-            Some(tried(&TRIED, device).map(|()| BurnDevice::cuda(burn::tensor::DeviceIndex::Default)))
+            let tried = tried(&TRIED, device).map(|()| BurnDevice::cuda(burn::tensor::DeviceIndex::Default));
+            Some(tried.map_err(|said| (no_gpu(device).unwrap_or(Absence::Fails), said)))
         }
         _ => None,
     }
@@ -216,6 +257,8 @@ mod libtorch {
 
     use burn::tensor::Device;
 
+    use super::{Absence, Broken};
+
     pub(super) fn processor() -> Device {
         // Its own pool of threads is as large as the machine unless told otherwise.
         tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(1));
@@ -226,17 +269,24 @@ mod libtorch {
         u32::try_from(tch::get_num_threads()).unwrap_or(1)
     }
 
-    pub(super) fn cuda() -> Result<Device, String> {
+    pub(super) fn cuda() -> Result<Device, Broken> {
         if !tch::Cuda::is_available() {
-            return Err(
-                "LibTorch finds no GPU: either it was built for processors alone, or the driver is missing".to_owned()
-            );
+            let said =
+                if has_cuda() { "LibTorch finds no GPU" } else { "this LibTorch was built for processors alone" };
+            let why = super::no_gpu(recspeed_types::spec::Device::LibtorchCuda);
+            let otherwise = if has_cuda() { Absence::Fails } else { Absence::NoLibrary };
+            return Err((why.unwrap_or(otherwise), said.to_owned()));
         }
         let device = Device::libtorch_cuda(0_usize);
         // The driver's context and the matrix library take half a second once a process: that is no part of a training.
         let ones = burn::tensor::Tensor::<2>::ones([8, 8], &device);
         let _ = ones.clone().matmul(ones).sum().into_scalar::<f32>();
         Ok(device)
+    }
+
+    /// Whether the half for CUDA was loaded with this program.
+    fn has_cuda() -> bool {
+        std::fs::read_to_string("/proc/self/maps").is_ok_and(|loaded| loaded.contains("libtorch_cuda"))
     }
 }
 
@@ -250,15 +300,15 @@ mod vulkan {
     use burn::tensor::Device;
     use burn::tensor::wgpu::WgpuBackend;
 
-    use super::{Gpu, Trial, machine};
+    use super::{Absence, Broken, Gpu, Trial, machine};
 
-    pub(super) fn open() -> Result<Device, String> {
+    pub(super) fn open() -> Result<Device, Broken> {
         if adapter().is_none() {
-            return Err("no Vulkan driver names a GPU, nor one in software".to_owned());
+            return Err((Absence::NoDriver, "no Vulkan driver names a GPU, nor one in software".to_owned()));
         }
         static TRIED: Trial = Trial::new();
-        super::tried(&TRIED, recspeed_types::spec::Device::Vulkan)?;
-        device()
+        let opened = super::tried(&TRIED, recspeed_types::spec::Device::Vulkan).and_then(|()| device());
+        opened.map_err(|said| (Absence::Fails, said))
     }
 
     /// Opened once a process: Burn takes a device's setting once. It is pinned to Vulkan; left to itself, `wgpu` may take OpenGL.
@@ -388,6 +438,24 @@ mod tests {
             }
         }
         assert!(open(Device::Browser).is_err());
+    }
+
+    #[test]
+    fn every_device_is_offered_or_named_with_the_reason_why_it_is_not_and_none_is_both() {
+        let offered: Vec<String> = offered().into_iter().map(|device| device.device).collect();
+        let absent = absent();
+        for device in Device::OF_BURN {
+            let told: Vec<&AbsentDevice> = absent.iter().filter(|absent| absent.device == device.as_str()).collect();
+            assert_eq!(told.len(), usize::from(!offered.contains(&device.as_str().to_owned())), "{}", device.as_str());
+            // No build brings the GPU that the machine lacks.
+            if let (Some(why), Some(absent)) = (no_gpu(device), told.first()) {
+                assert_eq!((absent.why, absent.install.as_str()), (why, ""), "{absent:?}");
+            }
+        }
+        if !cfg!(feature = "vulkan") {
+            let vulkan = absent.iter().find(|absent| absent.device == "vulkan").expect("this build lacks it");
+            assert_eq!((vulkan.why, vulkan.install.as_str()), (Absence::NotBuilt, "make worker-vulkan"));
+        }
     }
 
     #[test]

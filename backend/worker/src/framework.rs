@@ -19,7 +19,7 @@ use recspeed_experiment::{Elsewhere, Job, Trained, Trainer, TrainerFailure};
 use recspeed_models::{LaterList, read_tensors, write_tensors_file};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::protocol::Protocol;
-use recspeed_types::summary::EngineInfo;
+use recspeed_types::summary::{Begun, EngineInfo};
 use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId, memory};
 
 use crate::last_words::LastWords;
@@ -146,6 +146,8 @@ struct Heard {
     failure: Option<TrainerFailure>,
     /// What it says of itself.
     started: Option<EngineInfo>,
+    /// The first weights and the orders that it has read.
+    begun: Option<Begun>,
 }
 
 impl Heard {
@@ -192,6 +194,7 @@ impl Heard {
         Ok(Trained {
             parts: read_tensors(&bytes).ok_or_else(|| broken("they are no safetensors file"))?,
             final_loss: self.final_loss.ok_or_else(|| broken("it told no loss"))?,
+            begun: self.begun,
             by: Elsewhere {
                 seconds: self.seconds.ok_or_else(|| broken("it did not tell how long it trained"))?,
                 threads: started.threads,
@@ -292,7 +295,9 @@ impl<'a> Conversation<'a> {
             }
             // The worker has told of these.
             EventKind::Phase { .. } | EventKind::Data { .. } => {}
-            EventKind::Started { engine, .. } => heard.started = Some(engine.clone()),
+            EventKind::Started { engine, begun, .. } => {
+                (heard.started, heard.begun) = (Some(engine.clone()), begun.clone());
+            }
             EventKind::Span { name, duration_us, .. } => {
                 if name == "train" {
                     heard.seconds = Some(*duration_us as f64 / 1e6);

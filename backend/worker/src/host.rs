@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use recspeed_datasets::{DataHome, LoadRequest, LookUp};
-use recspeed_engines::{Engines, Launch};
+use recspeed_engines::{EngineError, Engines, Launch};
 use recspeed_experiment::{DeviceMemory, Host, LoadedData, NeuralDevice, ProcessMemory, RunFailure, Trainer};
 use recspeed_parallel::Crew;
-use recspeed_types::spec::{Dataset, Device, Filters, Launcher, ResolvedSpec, Strategy};
+use recspeed_types::spec::{Dataset, Device, EngineKind, Filters, Launcher, ResolvedSpec, Strategy};
 use recspeed_types::summary::{EngineInfo, MatrixPrecision};
 use recspeed_types::{EventKind, FailureCode, FitObserver, sentence};
 
@@ -34,6 +34,8 @@ pub(crate) struct Process {
     /// How long another framework may say nothing.
     pub(crate) engine_silence: Duration,
     pub(crate) resume: Option<Resume>,
+    /// Whether baselines are fitted beside the run.
+    pub(crate) baselines: bool,
     /// The most that the process of another framework has held.
     pub(crate) framework_peak: Arc<AtomicU64>,
     /// Whether all ranks compute on GPUs by CUDA.
@@ -98,7 +100,8 @@ impl Host for Process {
 
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
         if spec.engine.kind.is_reference() {
-            let launch = self.launch(spec)?;
+            // Here, before any work, its files are looked at: what is broken would end the run once the data are read.
+            let launch = self.launch(spec, Engines::launch_whole)?;
             let mut versions = launch.record.versions;
             versions.extend(machine::versions().into_iter().filter(|(name, _)| name == "recspeed"));
             return Ok(EngineInfo {
@@ -182,7 +185,7 @@ impl Host for Process {
     }
 
     fn trainer(&mut self, spec: &ResolvedSpec) -> Result<Box<dyn Trainer>, RunFailure> {
-        let launch = self.launch(spec)?;
+        let launch = self.launch(spec, Engines::launch)?;
         let differences =
             recspeed_engines::find(spec.engine.kind).map(|reference| launch.record.differences(reference));
         if let Some(differences) = differences.filter(|differences| !differences.is_empty()) {
@@ -209,6 +212,10 @@ impl Host for Process {
         recspeed_experiment::Checkpoints { writes: self.checkpoints.is_some(), resumes: self.resume.is_some() }
     }
 
+    fn wants_baselines(&self) -> bool {
+        self.baselines
+    }
+
     fn look_at_checkpoint(&self) -> Result<(), RunFailure> {
         let looked = self.resume.as_ref().map_or(Ok(()), Resume::look);
         looked.map_err(|error| RunFailure::new(FailureCode::Checkpoint, sentence(&error.to_string())))
@@ -221,11 +228,18 @@ impl Host for Process {
 }
 
 impl Process {
-    fn launch(&self, spec: &ResolvedSpec) -> Result<Launch, RunFailure> {
-        let engines = Engines::open(Some(self.home.root()));
-        engines
-            .and_then(|engines| engines.launch(spec.engine.kind))
-            .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, sentence(&error.to_string())))
+    /// How the engine of the spec is started, as `how` looks at it; what has no GPU for its device is not started at all.
+    fn launch(
+        &self,
+        spec: &ResolvedSpec,
+        how: impl FnOnce(&Engines, EngineKind) -> Result<Launch, EngineError>,
+    ) -> Result<Launch, RunFailure> {
+        let launch = Engines::open(Some(self.home.root())).and_then(|engines| {
+            // Without a GPU there is no use in installing an engine for one.
+            engines.has_device(spec.engine.kind, spec.engine.device)?;
+            how(&engines, spec.engine.kind)
+        });
+        launch.map_err(|error| RunFailure::new(FailureCode::InvalidSpec, sentence(&error.to_string())))
     }
 }
 

@@ -27,6 +27,7 @@ fn probe() -> Probe {
         versions: machine::versions().into_iter().chain(device::versions(&Device::OF_BURN)).collect(),
         features: [device::features(), mpi].concat(),
         devices: device::offered(),
+        absent: device::absent(),
         recommenders: catalogue::kinds().map(str::to_owned).collect(),
     }
 }

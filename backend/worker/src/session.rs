@@ -115,6 +115,7 @@ fn attempt(
         memory_limit,
         engine_silence: Duration::from_secs(arguments.engine_silence),
         resume: arguments.resume.as_deref().map(resume_from).transpose()?,
+        baselines: !arguments.no_baselines,
         framework_peak: Arc::default(),
         on_gpus: false.into(),
         member: member.cloned(),

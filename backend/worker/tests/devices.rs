@@ -10,7 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::probe::Probe;
 use recspeed_types::spec::{Device, ParamValue};
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent, RunSummary};
+use recspeed_types::{Absence, EventKind, ExperimentSpec, FailureCode, RunEvent, RunSummary};
 
 /// Where a loader of Vulkan finds no driver.
 const NO_DRIVER: [(&str, &str); 2] = [("VK_DRIVER_FILES", "/nowhere.json"), ("VK_ICD_FILENAMES", "/nowhere.json")];
@@ -127,6 +127,25 @@ fn what_the_probe_does_not_offer_is_refused_in_words() {
 }
 
 #[test]
+fn the_usual_worker_names_every_device_that_it_has_not_with_what_brings_it() {
+    let told = probe(Path::new(env!("CARGO_BIN_EXE_recspeed-worker")), &[]);
+    for device in Device::OF_BURN.into_iter().filter(|device| !told.features.contains(&build_of(*device))) {
+        let absent = told.absent.iter().find(|absent| absent.device == device.as_str());
+        assert_eq!(absent.is_none(), device == Device::Flex, "{}", device.as_str());
+        let Some(absent) = absent else { continue };
+        let on_gpu = matches!(device, Device::LibtorchCuda | Device::Cuda);
+        let expected = on_gpu.then(|| recspeed_engines::gpu().absence()).flatten().unwrap_or(Absence::NotBuilt);
+        assert_eq!(absent.why, expected, "{absent:?}");
+        assert_eq!(absent.install.contains("make worker-"), expected == Absence::NotBuilt, "{absent:?}");
+    }
+}
+
+/// The worker build that has a device, as a feature; nothing for flex.
+fn build_of(device: Device) -> String {
+    device.worker_build().unwrap_or_default().to_owned()
+}
+
+#[test]
 fn the_probe_names_the_device_of_vulkan_and_its_driver() {
     let Some(worker) = worker_with("vulkan", Device::Vulkan) else { return };
     let probe = probe(&worker, &[]);
@@ -140,8 +159,13 @@ fn the_probe_names_the_device_of_vulkan_and_its_driver() {
 #[test]
 fn without_a_driver_vulkan_is_not_offered_and_a_run_says_why() {
     let Some(worker) = worker("vulkan") else { return };
-    let devices: Vec<String> = probe(&worker, &NO_DRIVER).devices.into_iter().map(|offered| offered.device).collect();
+    let told = probe(&worker, &NO_DRIVER);
+    let devices: Vec<&str> = told.devices.iter().map(|offered| offered.device.as_str()).collect();
     assert_eq!(devices, ["flex"]);
+    // The worker is built: another build brings nothing, a driver does.
+    let vulkan = told.absence(Device::Vulkan).expect("no driver");
+    assert_eq!((vulkan.why, vulkan.install.as_str()), (Absence::NoDriver, "apt-get install mesa-vulkan-drivers"));
+    assert!(vulkan.reason().contains("no Vulkan driver names a GPU"), "{}", vulkan.reason());
     let (events, status) = run(&worker, &spec(Device::Vulkan), &NO_DRIVER);
     assert_eq!(status, Some(2));
     match &events.last().expect("an end").kind {

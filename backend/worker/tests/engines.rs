@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use recspeed_types::event::MeasuredOn;
-use recspeed_types::spec::{EngineKind, ParamValue, PipelineSchedule, StrategyKind};
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
+use recspeed_types::spec::{Device, EngineKind, ParamValue, PipelineSchedule, StrategyKind};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, GpuPresence, RunEvent};
 
 /// How long anything may take that must come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -120,6 +120,12 @@ fn agrees(kind: EngineKind) {
             EventKind::Finished { summary } => (summary.metrics.clone(), summary.engine.clone(), summary.timing),
             other => panic!("it ended with {other:?}"),
         };
+        let begun = |events: &[RunEvent]| match &events.last().expect("an end").kind {
+            EventKind::Finished { summary } => summary.training.as_ref().and_then(|training| training.begun.clone()),
+            other => panic!("it ended with {other:?}"),
+        };
+        assert!(begun(&ours).is_some(), "{recommender}: the lab says what it began with");
+        assert_eq!(begun(&theirs), begun(&ours), "{name}, {recommender}: other first weights or orders were read");
         let ((mine, ..), (others, engine, timing)) = (metrics(&ours), metrics(&theirs));
         assert_eq!((engine.kind.as_str(), engine.device.as_str()), (name, "cpu"));
         // Ranks of DeepSpeed, of which there are two, have a thread each at least.
@@ -175,6 +181,29 @@ fn a_missing_engine_is_a_mistake_that_names_its_remedy() {
     std::fs::create_dir_all(home.path().join("engines/pytorch")).expect("half an engine");
     let (events, _) = run(home.path(), &spec(EngineKind::Pytorch), &[]);
     assert!(failure(&events).1.contains("half installed"), "{:?}", failure(&events));
+}
+
+#[test]
+fn a_gpu_that_is_not_here_is_refused_before_any_work_and_before_an_engine_is_asked_for() {
+    if recspeed_engines::gpu() == GpuPresence::Here {
+        eprintln!("skipped: this machine has a GPU");
+        return;
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let mut on_gpu = spec(EngineKind::Pytorch);
+    on_gpu.engine.device = Device::Cuda;
+    let refused = |home: &Path| {
+        let (events, status) = run(home, &on_gpu, &[]);
+        let begun = events.iter().any(|event| matches!(event.kind, EventKind::Started { .. }));
+        assert_eq!((begun, status), (false, Some(2)), "{events:?}");
+        let (code, cause) = failure(&events);
+        assert_eq!(code, FailureCode::InvalidSpec);
+        cause.to_owned()
+    };
+    let without_engine = refused(home.path());
+    assert!(without_engine.starts_with("The engine `pytorch` cannot compute on `cuda` here: no "), "{without_engine}");
+    stand_in(home.path(), "exit 0");
+    assert_eq!(refused(home.path()), without_engine, "an engine changes nothing");
 }
 
 /// A shell script in the place of an engine's Python: the last argument but one is where the weights should go.

@@ -1,7 +1,8 @@
 //! Metrics between 0 and 1 as bars, beside those of the run before: what a method without a training curve has to show.
 
 use leptos::prelude::*;
-use recspeed_types::MetricName;
+use recspeed_types::metric::Direction;
+use recspeed_types::{MetricKind, MetricName};
 
 use super::number;
 
@@ -25,15 +26,16 @@ pub(crate) struct Extent {
     pub before: Option<f64>,
 }
 
-/// The metrics that share a scale from 0: those of how right ranked lists are. Errors in stars, popularity and bits have other units, and
-/// the share of the catalogue that is shown is many times as large: on its scale nothing could be told of the others.
+/// Whether a metric has its place on the common scale from 0: it is one of how right ranked lists are, and lies between
+/// 0 and 1. Errors in stars, popularity and bits have other units, and the share of the catalogue that is shown is many
+/// times as large: on its scale nothing could be told of the others.
+const fn is_on_scale(kind: MetricKind) -> bool {
+    kind.at_k() && kind.is_fraction() && matches!(kind.direction(), Direction::Higher)
+}
+
+/// The metrics that share a scale from 0, in their order.
 pub(crate) fn bars(metrics: &[(String, f64)], before: &[(String, f64)]) -> Vec<Bar> {
-    let on_scale = |name: &str| {
-        name.parse::<MetricName>().is_ok_and(|m| {
-            use recspeed_types::MetricKind::{Hit, Map, Mrr, Ndcg, Precision, Recall};
-            matches!(m.kind, Precision | Recall | Hit | Ndcg | Map | Mrr)
-        })
-    };
+    let on_scale = |name: &str| name.parse::<MetricName>().is_ok_and(|name| is_on_scale(name.kind));
     metrics
         .iter()
         .filter(|(name, value)| on_scale(name) && (0.0..=1.0).contains(value))
@@ -96,6 +98,8 @@ pub(crate) fn MetricBars(
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::metric::METRIC_KINDS;
+
     use super::*;
 
     #[test]
@@ -105,6 +109,16 @@ mod tests {
                 .map(|(n, v)| (n.to_owned(), v));
         let names: Vec<String> = bars(&metrics, &[]).into_iter().map(|bar| bar.name).collect();
         assert_eq!(names, ["ndcg@10", "hit@5"]);
+    }
+
+    #[test]
+    fn every_fraction_that_says_how_right_lists_are_has_a_bar_and_no_other_metric() {
+        let named: Vec<&str> =
+            METRIC_KINDS.into_iter().filter(|kind| is_on_scale(*kind)).map(MetricKind::as_str).collect();
+        assert_eq!(named, ["precision", "recall", "f1", "hit", "ndcg", "map", "mrr", "serendipity"]);
+        let metrics = [("f1@10".to_owned(), 0.05), ("f1@5".to_owned(), 1.5)];
+        let drawn = bars(&metrics, &[("f1@10".to_owned(), 0.04)]);
+        assert_eq!(drawn, [Bar { name: "f1@10".to_owned(), value: 0.05, before: Some(0.04) }], "1.5 lies beyond it");
     }
 
     #[test]

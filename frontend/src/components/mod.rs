@@ -1,5 +1,6 @@
 //! Parts that several screens use.
 
+mod arrival;
 mod ask;
 mod command;
 mod component_list;
@@ -23,6 +24,7 @@ mod theme_colours;
 mod toasts;
 mod warned;
 
+pub(crate) use arrival::{Announced, Arrival, focus_on, use_arrival};
 pub(crate) use ask::AskModel;
 pub(crate) use command::{CopyCommand, with_code};
 pub(crate) use dialog::Modal;

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use recspeed_types::spec::DatasetSpec;
+use recspeed_types::spec::{DatasetSpec, format_of_name};
 use recspeed_types::{ExperimentSpec, SpecError};
 
 use super::edit::{self, with_kind};
-use super::guess::format_of_name;
 use super::recommenders::{self, ListChange};
 use super::{Field, FieldKind};
 

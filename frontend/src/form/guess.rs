@@ -1,34 +1,12 @@
 //! How a file is probably written, from its name and its first line.
 
-use recspeed_types::spec::DataFormat;
+use recspeed_types::spec::{DataFormat, format_of_name};
 
 /// What packed files and streams of Arrow begin with: what is in them, their names tell.
 const PACKED: [&[u8]; 3] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], &[0xff; 4]];
 
 /// What pictures, documents and archives begin with that people take for data, however short they are.
 const NO_DATA: [&[u8]; 5] = [b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04"];
-
-/// A name in small letters, without the ending of what it is packed with, and the ending of the rest.
-fn name_and_ending(name: &str) -> (String, String) {
-    let name = name.to_ascii_lowercase();
-    let name = [".gz", ".zst"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name).to_owned();
-    let ending = name.rsplit_once('.').map_or_else(String::new, |(_, ending)| ending.to_owned());
-    (name, ending)
-}
-
-/// The format that a name or a path speaks for, where it speaks for one.
-pub(super) fn format_of_name(name: &str) -> Option<DataFormat> {
-    let (name, ending) = name_and_ending(name);
-    match ending.as_str() {
-        "parquet" => Some(DataFormat::Parquet),
-        "arrow" | "feather" | "ipc" => Some(DataFormat::Arrow),
-        "inter" => Some(DataFormat::Recbole),
-        "dat" => Some(DataFormat::Movielens),
-        _ if ["u.data", "ratings.csv"].iter().any(|end| name.ends_with(end)) => Some(DataFormat::Movielens),
-        "csv" => Some(DataFormat::AmazonCsv),
-        _ => None,
-    }
-}
 
 /// The format that the name and the first bytes speak for; the reader can choose another. None of a file that is neither
 /// text nor a table, as a picture.
@@ -53,7 +31,7 @@ pub(crate) fn guess_format(name: &str, head: &[u8]) -> Option<DataFormat> {
     }
     // Two tabs may also be a person with two items.
     let tabs = line.matches('\t').count();
-    let by_tabs = tabs == 3 || tabs == 2 && name_and_ending(name).1 == "tsv";
+    let by_tabs = tabs == 3 || tabs == 2 && name.to_ascii_lowercase().ends_with(".tsv");
     let of_movielens = line.contains("::") || line.starts_with("userid,movieid") || by_tabs;
     if told == Some(DataFormat::Movielens) || of_movielens {
         return Some(DataFormat::Movielens);
@@ -100,20 +78,5 @@ mod tests {
         }
         assert_eq!(guess_format("mine.csv.gz", b"\x1f\x8b\x08\0\0\0"), Some(DataFormat::AmazonCsv));
         assert_eq!(guess_format("mine.csv.zst", b"\x28\xb5\x2f\xfd\0"), Some(DataFormat::AmazonCsv));
-    }
-
-    #[test]
-    fn a_path_speaks_for_a_format_by_its_ending_alone() {
-        for (path, format) in [
-            ("ml-100k/ml-100k.inter", Some(DataFormat::Recbole)),
-            ("ML-100K/U.DATA", Some(DataFormat::Movielens)),
-            ("ml-1m/ratings.dat", Some(DataFormat::Movielens)),
-            ("/data/ratings_Beauty.csv.gz", Some(DataFormat::AmazonCsv)),
-            ("a.b/sequences.txt", None),
-            ("a.inter/b", None),
-            ("", None),
-        ] {
-            assert_eq!(format_of_name(path), format, "{path}");
-        }
     }
 }

@@ -12,6 +12,8 @@ mod studies;
 
 use leptos::prelude::*;
 
+use crate::components::use_arrival;
+
 pub(crate) use compare::ComparePage;
 pub(crate) use data::DataPage;
 pub(crate) use lab::LabPage;
@@ -24,5 +26,14 @@ pub(crate) use studies::{StudiesPage, StudyPage};
 
 /// Names the page for the browser's tab, its history and those who listen, anew whenever the name is another.
 fn titled(name: Signal<String>) {
-    Effect::new(move |_| document().set_title(&format!("{} · Recspeed", name.get())));
+    called(Signal::derive(move || format!("{} · Recspeed", name.get())));
+}
+
+/// The same with the whole title.
+fn called(title: Signal<String>) {
+    let arrival = use_arrival();
+    Effect::new(move |_| {
+        document().set_title(&title.get());
+        arrival.look();
+    });
 }

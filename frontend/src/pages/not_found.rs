@@ -3,11 +3,14 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 
+use crate::components::use_arrival;
+
 /// Says so, and where to go.
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
     // At once and in no effect: the router keeps those of a page, but not those of what it shows where no page fits.
     document().set_title("There is no page here · Recspeed");
+    use_arrival().look();
     view! {
         <div class="blank">
             <h1>"There is no page here"</h1>

@@ -1,7 +1,8 @@
 //! Interactions as an Arrow IPC file, and back bit for bit.
 //!
 //! One record batch: `user` and `item` as dictionaries of text with u32 indices, `rating` as f32, `timestamp` as i64
-//! seconds. What the columns cannot say stands in the file's metadata under `recspeed.*`.
+//! seconds, and `fraction` as u32 nanoseconds where there are parts of seconds. What the columns cannot say stands in
+//! the file's metadata under `recspeed.*`.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Write};
@@ -32,6 +33,8 @@ pub enum ArrowReadError {
 const VERSION: (&str, &str) = ("recspeed.version", "1");
 const HAS_RATINGS: &str = "recspeed.has_ratings";
 const HAS_TIMESTAMPS: &str = "recspeed.has_timestamps";
+/// The column that is there only where a row has a part of a second.
+const FRACTION: &str = "fraction";
 
 /// Writes the columns, and `notes` of the caller into the metadata.
 ///
@@ -39,18 +42,23 @@ const HAS_TIMESTAMPS: &str = "recspeed.has_timestamps";
 /// What `writer` fails with, as an [`ArrowError`].
 pub fn write(interactions: &Interactions, notes: &[(&str, &str)], writer: impl Write) -> Result<(), ArrowError> {
     let text = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
-    let schema = Arc::new(Schema::new(vec![
+    let mut fields = vec![
         Field::new("user", text.clone(), false),
         Field::new("item", text, false),
         Field::new("rating", DataType::Float32, false),
         Field::new("timestamp", DataType::Int64, false),
-    ]));
-    let columns: Vec<ArrayRef> = vec![
+    ];
+    let mut columns: Vec<ArrayRef> = vec![
         Arc::new(ids(&interactions.users, &interactions.user)?),
         Arc::new(ids(&interactions.items, &interactions.item)?),
         Arc::new(Float32Array::from_iter_values(interactions.rating.iter().copied())),
         Arc::new(Int64Array::from_iter_values(interactions.timestamp.iter().copied())),
     ];
+    if !interactions.fraction.is_empty() {
+        fields.push(Field::new(FRACTION, DataType::UInt32, false));
+        columns.push(Arc::new(UInt32Array::from_iter_values(interactions.fraction.iter().copied())));
+    }
+    let schema = Arc::new(Schema::new(fields));
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
     let mut file = FileWriter::try_new(writer, &schema)?;
     file.write_metadata(VERSION.0, VERSION.1);
@@ -101,9 +109,15 @@ pub fn read(bytes: &[u8]) -> Result<(Interactions, HashMap<String, String>), Arr
     let (items, item) = take_ids(column("item")?)?;
     let rating = column("rating")?.as_primitive_opt::<Float32Type>().ok_or_else(wrong)?.values().to_vec();
     let timestamp = column("timestamp")?.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?.values().to_vec();
+    let fraction = if batch.column_by_name(FRACTION).is_some() {
+        column(FRACTION)?.as_primitive_opt::<UInt32Type>().ok_or_else(wrong)?.values().to_vec()
+    } else {
+        Vec::new()
+    };
     let flag = |name: &str| notes.get(name).is_some_and(|value| value == "true");
     let (has_ratings, has_timestamps) = (flag(HAS_RATINGS), flag(HAS_TIMESTAMPS));
-    Ok((Interactions { users, items, user, item, rating, timestamp, has_ratings, has_timestamps }, notes))
+    let data = Interactions { users, items, user, item, rating, timestamp, fraction, has_ratings, has_timestamps };
+    Ok((data, notes))
 }
 
 fn take_ids(column: &ArrayRef) -> Result<(Dictionary, Vec<u32>), ArrowReadError> {
@@ -147,6 +161,9 @@ mod tests {
         data.rating[0] = -0.0;
         data.timestamp[0] = i64::MIN;
         data.has_timestamps = false;
+        let mut parts = data.clone();
+        parts.fraction = (0..parts.len() as u32).collect();
+        assert_eq!(read(&written(&parts)).expect("sound").0, parts);
         let (back, notes) = read(&written(&data)).expect("sound");
         assert_eq!(back, data);
         assert_eq!(back.rating[0].to_bits(), data.rating[0].to_bits());

@@ -138,13 +138,12 @@ pub fn leak_count(interactions: &Interactions, learnt: &[u32], measured: &[u32])
     if !interactions.has_timestamps {
         return 0;
     }
-    let mut newest = vec![i64::MIN; interactions.n_users()];
+    let mut newest = vec![(i64::MIN, 0); interactions.n_users()];
     for &row in learnt {
         let seen = &mut newest[interactions.user[row as usize] as usize];
-        *seen = (*seen).max(interactions.timestamp[row as usize]);
+        *seen = interactions.moment(row).max(*seen);
     }
-    let leaks =
-        |row: &&u32| interactions.timestamp[**row as usize] < newest[interactions.user[**row as usize] as usize];
+    let leaks = |row: &&u32| interactions.moment(**row) < newest[interactions.user[**row as usize] as usize];
     measured.iter().filter(leaks).count() as u64
 }
 
@@ -253,6 +252,11 @@ mod tests {
         // Of what is learnt beside the training rows, too.
         assert_eq!(leak_count(&data, &[1, 2, 3, 4], &[0]), 1);
         assert_eq!(leak_count(&data, &[0, 3], &[1, 2, 4]), 0);
+        // Within one second its parts tell.
+        let mut parts = InteractionsBuilder::default();
+        (0..2).for_each(|_| parts.push("u", "i", 1.0, 5));
+        let parts = Interactions { fraction: vec![2, 1], ..parts.finish() };
+        assert_eq!((leak_count(&parts, &[0], &[1]), leak_count(&parts, &[1], &[0])), (1, 0));
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub fn columns_sha256(interactions: &Interactions) -> String {
     add_column(&mut hash, &interactions.item, u32::to_le_bytes);
     add_column(&mut hash, &interactions.rating, |v| v.to_bits().to_le_bytes());
     add_column(&mut hash, &interactions.timestamp, i64::to_le_bytes);
+    // Data of whole seconds hash as they did before there were others.
+    if !interactions.fraction.is_empty() {
+        add_column(&mut hash, &interactions.fraction, u32::to_le_bytes);
+    }
     let digits = b"0123456789abcdef";
     hash.finalize()
         .iter()
@@ -28,7 +32,8 @@ pub fn columns_sha256(interactions: &Interactions) -> String {
 }
 
 /// A hash of the rows that are learnt from, in their order: of each the indices of user and item, the rating's bits and
-/// the time. Three multiplications a row, the same on every machine; it finds accidents, not attacks.
+/// the time, with its part of a second where it has one. Three multiplications a row of a whole second, the same on
+/// every machine; it finds accidents, not attacks.
 ///
 /// # Panics
 /// When a row number is not below the number of interactions.
@@ -42,6 +47,12 @@ pub fn rows_hash(interactions: &Interactions, rows: &[u32]) -> u64 {
         hash = fold(hash ^ pair, ODD);
         hash = fold(hash ^ rating, 0xa076_1d64_78bd_642f);
         hash = fold(hash ^ interactions.timestamp[row].cast_unsigned(), 0xe703_7ed1_a0b4_28db);
+        // A row of a whole second hashes as it did before there were others, whatever stands beside it.
+        if let Some(&fraction) = interactions.fraction.get(row)
+            && fraction > 0
+        {
+            hash = fold(hash ^ u64::from(fraction), 0x8ebc_6af0_9c88_c6e3);
+        }
     }
     hash
 }
@@ -141,6 +152,22 @@ mod tests {
         for other in [of("v", "i", 1.0, 7), of("u", "j", 1.0, 7), of("u", "i", 2.0, 7), of("u", "i", 1.0, 8)] {
             assert_ne!(base, other);
         }
+    }
+
+    #[test]
+    fn parts_of_seconds_change_the_hashes_and_whole_seconds_hash_as_they_always_did() {
+        let mut builder = InteractionsBuilder::default();
+        (0..2).for_each(|_| builder.push("u", "i", 1.0, 7));
+        let whole = builder.finish();
+        let parts = |fraction: [u32; 2]| Interactions { fraction: fraction.to_vec(), ..whole.clone() };
+        assert_ne!(columns_sha256(&parts([0, 1])), columns_sha256(&whole));
+        assert_ne!(columns_sha256(&parts([0, 1])), columns_sha256(&parts([0, 2])));
+        assert_ne!(rows_hash(&parts([0, 1]), &[0, 1]), rows_hash(&whole, &[0, 1]));
+        assert_ne!(rows_hash(&parts([0, 1]), &[0, 1]), rows_hash(&parts([1, 0]), &[0, 1]));
+        assert_eq!(rows_hash(&parts([0, 1]), &[0]), rows_hash(&whole, &[0]));
+        // Stored hashes and links name data of whole seconds by these.
+        assert_eq!(columns_sha256(&whole), "72817246878a853c592f593f35f52c9221574a6007fa5c8404f21f3afe3cd9ee");
+        assert_eq!(rows_hash(&whole, &[0, 1]), 0x4922_96ac_87f0_0731);
     }
 
     #[test]

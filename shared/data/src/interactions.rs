@@ -1,11 +1,16 @@
 //! Interactions in columns.
 
-use crate::dictionary::{Dictionary, DictionaryBuilder};
+use std::cmp::Reverse;
 
-/// Who rated what, how and when: one row an interaction, in the file's order, in four columns.
+use crate::dictionary::{Dictionary, DictionaryBuilder};
+use crate::moment::{EpochUnit, rescale};
+
+/// Who rated what, how and when: one row an interaction, in the file's order, in four columns, or five where times are
+/// finer than a second.
 ///
 /// # Shapes
 /// - `user`, `item`, `rating`, `timestamp`: `[rows]`, at most 2^32 − 1 rows
+/// - `fraction`: `[rows]`, or empty
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Interactions {
     /// User ids; `user` holds indices into it.
@@ -18,8 +23,11 @@ pub struct Interactions {
     pub item: Vec<u32>,
     /// Rating of each row, in the file's own unit (stars); 1 where the file has none. Always finite.
     pub rating: Vec<f32>,
-    /// Seconds since 1970. Where the file has no time: the position in the user's sequence, or 0.
+    /// Seconds since 1970, rounded down. Where the file has no time: the position in the user's sequence, or 0.
     pub timestamp: Vec<i64>,
+    /// Nanoseconds of each row beyond its second, less than 10⁹; empty where all are 0. They decide the order of rows
+    /// of one second, and nothing else: what is computed from times reads whole seconds.
+    pub fraction: Vec<u32>,
     /// Whether the ratings come from the data.
     pub has_ratings: bool,
     /// Whether the timestamps are times.
@@ -60,7 +68,31 @@ impl Interactions {
 
     /// Whether the timestamps are times, and every row has the same one.
     pub fn has_one_time(&self) -> bool {
-        self.has_timestamps && self.timestamp.iter().all(|time| *time == self.timestamp[0])
+        self.has_timestamps
+            && self.timestamp.iter().all(|time| *time == self.timestamp[0])
+            && self.fraction.iter().all(|fraction| *fraction == self.fraction[0])
+    }
+
+    /// When a row was: seconds since 1970 and the nanoseconds beyond them, by which rows are ordered.
+    ///
+    /// # Panics
+    /// When the row number is not below [`Self::len`].
+    pub fn moment(&self, row: u32) -> (i64, u32) {
+        let row = row as usize;
+        (self.timestamp[row], self.fraction.get(row).copied().unwrap_or(0))
+    }
+
+    /// Sorts row numbers by when the rows were, the newest first; of one moment the last in the file's order first.
+    ///
+    /// # Panics
+    /// When a row number is not below [`Self::len`].
+    pub(crate) fn sort_newest_first(&self, rows: &mut [u32]) {
+        // Most files tell whole seconds, by which alone sorting is faster.
+        if self.fraction.is_empty() {
+            rows.sort_unstable_by_key(|&row| Reverse((self.timestamp[row as usize], row)));
+        } else {
+            rows.sort_unstable_by_key(|&row| Reverse((self.moment(row), row)));
+        }
     }
 
     /// Why the newest row of a user is the last one in the file's order, in words that follow the name of the data; `None` where times or
@@ -75,10 +107,15 @@ impl Interactions {
         }
     }
 
-    /// Bytes of the four columns and the two dictionaries.
+    /// Takes times that cannot be seconds since 1970 for what they are, as [`rescale`] says.
+    pub(crate) fn rescale_times(&mut self) -> Option<(EpochUnit, u64)> {
+        if self.has_timestamps { rescale(&mut self.timestamp, &mut self.fraction) } else { None }
+    }
+
+    /// Bytes of the columns and the two dictionaries.
     pub fn column_bytes(&self) -> usize {
         let row = 2 * size_of::<u32>() + size_of::<f32>() + size_of::<i64>();
-        self.len() * row + self.users.bytes() + self.items.bytes()
+        self.len() * row + size_of_val(&self.fraction[..]) + self.users.bytes() + self.items.bytes()
     }
 
     /// The given rows, in the given order, with dictionaries of their own: only ids that occur, renumbered by first
@@ -90,6 +127,10 @@ impl Interactions {
     pub fn subset(&self, rows: &[u32]) -> Self {
         let (users, user) = recode(&self.users, &self.user, rows);
         let (items, item) = recode(&self.items, &self.item, rows);
+        let mut fraction = Vec::new();
+        if !self.fraction.is_empty() && rows.iter().any(|&row| self.fraction[row as usize] > 0) {
+            fraction.extend(rows.iter().map(|&row| self.fraction[row as usize]));
+        }
         Self {
             users,
             items,
@@ -97,6 +138,7 @@ impl Interactions {
             item,
             rating: rows.iter().map(|&row| self.rating[row as usize]).collect(),
             timestamp: rows.iter().map(|&row| self.timestamp[row as usize]).collect(),
+            fraction,
             has_ratings: self.has_ratings,
             has_timestamps: self.has_timestamps,
         }
@@ -176,6 +218,10 @@ mod tests {
         let places = |places| Interactions { has_timestamps: false, ..of(places) };
         assert!(!places([0; 4]).has_order() && places([0; 4]).lacks_times() == Some("has no times"));
         assert!(places([0, 1, 0, 0]).has_order());
+        // Parts of one second tell rows apart, too.
+        let parts = |fraction: [u32; 4]| Interactions { fraction: fraction.to_vec(), ..of([7; 4]) };
+        assert!(parts([5, 5, 5, 9]).has_order() && parts([5, 5, 5, 9]).lacks_times().is_none());
+        assert!(!parts([5; 4]).has_order());
         // Of one row there is nothing to order.
         assert!(of([7; 4]).subset(&[2]).has_order() && Interactions::default().lacks_times().is_some());
     }
@@ -193,9 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn a_subset_has_parts_of_seconds_only_where_one_of_its_rows_has() {
+        let mut builder = InteractionsBuilder::default();
+        (0..3).for_each(|row| builder.push("u", &format!("i{row}"), 1.0, 7));
+        let data = Interactions { fraction: vec![0, 0, 250], ..builder.finish() };
+        assert_eq!((data.moment(0), data.moment(2)), ((7, 0), (7, 250)));
+        assert!(data.subset(&[0, 1]).fraction.is_empty());
+        assert_eq!(data.subset(&[2, 1]).fraction, [250, 0]);
+    }
+
+    #[test]
     fn column_bytes_count_columns_and_dictionaries() {
         let mut builder = InteractionsBuilder::default();
         builder.push("abc", "de", 1.0, 0);
-        assert_eq!(builder.finish().column_bytes(), 20 + (3 + 4) + (2 + 4));
+        let data = builder.finish();
+        assert_eq!(data.column_bytes(), 20 + (3 + 4) + (2 + 4));
+        assert_eq!(Interactions { fraction: vec![1], ..data }.column_bytes(), 24 + (3 + 4) + (2 + 4));
     }
 }

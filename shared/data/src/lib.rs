@@ -20,6 +20,7 @@ mod generate;
 mod hash;
 mod interactions;
 mod long_tail;
+mod moment;
 pub mod parts;
 mod permutation;
 mod random;
@@ -43,10 +44,11 @@ pub use generate::{Generated, generate};
 pub use hash::{attributes_hash, columns_sha256, fnv1a, rows_hash};
 pub use interactions::{Interactions, InteractionsBuilder};
 pub use long_tail::{CountBin, TailPoint};
+pub use moment::EpochUnit;
 pub use permutation::Permutation;
 pub use read::{
-    AttributeOutcome, AttributeReport, BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, RepeatedId,
-    read_attributes, read_ratings, unpack,
+    AttributeOutcome, AttributeReport, BadLine, PACKED_START, ReadError, ReadLimits, ReadOutcome, ReadReport,
+    RepeatedId, read_attributes, read_ratings, unpack, unpack_start,
 };
 pub use split::{SplitError, SplitReport, SplitRows, split, split_reports};
 pub use titles::Titles;

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::ops::Range;
 
-use recspeed_types::study::retrieval::{Asked, Retrieved};
+use recspeed_types::study::retrieval::{Asked, Beyond, Retrieved};
 
 /// Most times that one piece of work is done to make up the least time.
 const MOST_ROUNDS: u32 = 1 << 20;
+/// Rows that are read before any is timed.
+const FIRST_ROWS: usize = 100;
 
 /// The four columns of ratings.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -55,7 +57,7 @@ pub trait Container {
 
 /// Measures a container that was filled with `plain`. What only the process knows stays empty: `container`, `versions`, `host`,
 /// `threads` and `resident_bytes`. `now_s` is a clock in seconds; what takes less than `least_s` by it is done again until it has taken that
-/// long, and its mean is told: clocks of browsers tick rarely.
+/// long, and its mean is told: clocks of browsers tick rarely. What is read out of memory is read once, for it lies in the caches then.
 pub fn measure<C: Container>(
     container: &C,
     filled: &C::Filled,
@@ -66,21 +68,29 @@ pub fn measure<C: Container>(
 ) -> Retrieved {
     let rows = plain.rating.len();
     let single_rows = asked.single_rows.map_or(rows, |most| rows.min(most as usize));
-    let batch_rows = rows.min(asked.batch_rows as usize).max(1);
-    let mut targets = Columns::zeros(batch_rows);
-    let parts: Vec<_> = (0..rows).step_by(batch_rows).map(|start| start..rows.min(start + batch_rows)).collect();
-    let mut batch_sum = 0.0;
-    for part in &parts {
-        container.batch(filled, part.clone(), &mut targets);
-        batch_sum += targets.sum(part.len());
-    }
-    let single_sum = container.singles(filled, single_rows);
+    let mut batches = Batches::of(rows, asked.batch_rows as usize);
+    let batch_sum = batches.sum(container, filled);
     // The container's numbers have been through the caches by now; so have those that it is held against.
-    for part in &parts {
-        Plain.batch(plain, part.clone(), &mut targets);
+    batches.read(&Plain, plain);
+    // What a library does once a process is no part of a row.
+    let mut single_sum = container.singles(filled, single_rows.min(FIRST_ROWS));
+    let mut single_s = Vec::new();
+    for _ in 0..asked.repeats {
+        let mut singles = || single_sum = container.singles(black_box(filled), single_rows);
+        single_s.push(mean_s(least_s, now_s, &mut singles));
     }
-    let mut timed =
-        |work: &mut dyn FnMut()| -> Vec<f64> { (0..asked.repeats).map(|_| mean_s(least_s, now_s, work)).collect() };
+    let (mut batch_s, mut copy_s) = (Vec::new(), Vec::new());
+    // In turns: both meet the same caches and the same load, and neither has them to itself.
+    for _ in 0..asked.repeats {
+        batch_s.push(mean_s(least_s, now_s, &mut || batches.read(container, black_box(filled))));
+        copy_s.push(mean_s(least_s, now_s, &mut || batches.read(&Plain, black_box(plain))));
+    }
+    let wide = asked.beyond_bytes.and_then(|bytes| Wide::of(bytes as usize, batches.bytes()));
+    let beyond = wide.map(|wide| beyond(container, (filled, plain), &mut batches, (wide, asked.repeats), now_s));
+    let mut back = || {
+        black_box(container.back(black_box(filled)));
+    };
+    let back_s = (0..asked.repeats).map(|_| mean_s(least_s, now_s, &mut back)).collect();
     Retrieved {
         container: String::new(),
         versions: BTreeMap::new(),
@@ -92,27 +102,108 @@ pub fn measure<C: Container>(
         buffer_bytes: container.buffer_bytes(filled),
         resident_bytes: None,
         single_rows: single_rows as u64,
-        single_s: timed(&mut || {
-            black_box(container.singles(black_box(filled), single_rows));
-        }),
-        batch_rows: batch_rows as u64,
-        batch_s: timed(&mut || {
-            for part in &parts {
-                container.batch(black_box(filled), part.clone(), &mut targets);
-            }
-        }),
-        copy_s: timed(&mut || {
-            for part in &parts {
-                Plain.batch(black_box(plain), part.clone(), &mut targets);
-            }
-        }),
-        back_s: timed(&mut || {
-            black_box(container.back(black_box(filled)));
-        }),
+        single_s,
+        loop_s: Vec::new(),
+        batch_rows: batches.rows() as u64,
+        batch_s,
+        copy_s,
+        beyond,
+        back_s,
         build_s: (0..asked.repeats).map(|_| built_s(container, plain.clone(), now_s)).collect(),
         single_sum,
         batch_sum,
     }
+}
+
+/// Every row in pieces, each copied to the beginning of the same columns.
+struct Batches {
+    parts: Vec<Range<usize>>,
+    targets: Columns,
+}
+
+impl Batches {
+    fn of(rows: usize, batch_rows: usize) -> Self {
+        let batch_rows = rows.min(batch_rows).max(1);
+        let parts = (0..rows).step_by(batch_rows).map(|start| start..rows.min(start + batch_rows)).collect();
+        Self { parts, targets: Columns::zeros(batch_rows) }
+    }
+
+    fn read<C: Container>(&mut self, container: &C, filled: &C::Filled) {
+        for part in &self.parts {
+            container.batch(filled, part.clone(), &mut self.targets);
+        }
+    }
+
+    /// The sum of all that is read.
+    fn sum<C: Container>(&mut self, container: &C, filled: &C::Filled) -> f64 {
+        let mut total = 0.0;
+        for part in &self.parts {
+            container.batch(filled, part.clone(), &mut self.targets);
+            total += self.targets.sum(part.len());
+        }
+        total
+    }
+
+    /// Rows of a piece.
+    fn rows(&self) -> usize {
+        self.targets.rating.len()
+    }
+
+    /// Bytes of a piece.
+    fn bytes(&self) -> usize {
+        Plain.buffer_bytes(&self.targets) as usize
+    }
+}
+
+/// More bytes than a cache has, and room for a piece of them.
+struct Wide {
+    source: Vec<u8>,
+    target: Vec<u8>,
+}
+
+impl Wide {
+    /// `None` where there is no room.
+    fn of(bytes: usize, piece: usize) -> Option<Self> {
+        let mut source = Vec::new();
+        source.try_reserve_exact(bytes).ok()?;
+        // No zeros: the system may give those as one page for all, which a cache holds.
+        source.resize(bytes, 1);
+        Some(Self { source, target: vec![0; piece.max(1)] })
+    }
+
+    /// Copies all of it, piece by piece to the same place. Of what lay in the caches before, nothing does then.
+    fn copy(&mut self) {
+        for piece in self.source.chunks(self.target.len()) {
+            self.target[..piece.len()].copy_from_slice(piece);
+            black_box(&mut self.target);
+        }
+    }
+}
+
+/// Reads every row in batches, and from plain memory, each behind a copy that leaves nothing of them in the caches.
+fn beyond<C: Container>(
+    container: &C,
+    (filled, plain): (&C::Filled, &Columns),
+    batches: &mut Batches,
+    (mut wide, repeats): (Wide, u32),
+    now_s: &mut impl FnMut() -> f64,
+) -> Beyond {
+    let bytes = wide.source.len() as u64;
+    let (mut memory_s, mut batch_s, mut copy_s) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..repeats {
+        memory_s.push(once_s(now_s, || wide.copy()));
+        batch_s.push(once_s(now_s, || batches.read(container, black_box(filled))));
+        wide.copy();
+        copy_s.push(once_s(now_s, || batches.read(&Plain, black_box(plain))));
+    }
+    Beyond { bytes, memory_s, batch_s, copy_s }
+}
+
+/// Seconds of the work.
+fn once_s(now_s: &mut impl FnMut() -> f64, work: impl FnOnce()) -> f64 {
+    let start = now_s();
+    work();
+    now_s() - start
 }
 
 /// Seconds of the work, done as often as it takes to fill `least_s`.
@@ -225,6 +316,8 @@ fn numbers<T, const N: usize>(bytes: &[u8], number: fn([u8; N]) -> T) -> Vec<T> 
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     fn columns(rows: usize) -> Columns {
@@ -245,7 +338,7 @@ mod tests {
             f64::from(looks / 4)
         };
         let given = columns(10);
-        let asked = Asked { repeats: 2, batch_rows: 3, single_rows: Some(4) };
+        let asked = Asked { repeats: 2, batch_rows: 3, single_rows: Some(4), beyond_bytes: None };
         let found = measure(&Plain, &given, &given, &asked, 1.0, &mut clock);
         assert_eq!((found.single_sum, found.batch_sum), (given.sum(4), given.sum(10)));
         for seconds in [&found.single_s, &found.batch_s, &found.copy_s, &found.back_s] {
@@ -253,11 +346,85 @@ mod tests {
             assert!(seconds.iter().all(|&mean| mean > 0.0), "{seconds:?}");
         }
         assert_eq!(found.build_s.len(), 2);
+        assert_eq!((found.batch_rows, found.beyond, found.loop_s.len()), (3, None, 0));
+    }
+
+    /// A container that writes down whenever it is filled or read, as its clock does whenever it is looked at.
+    struct Watched<'a>(&'a RefCell<Vec<&'static str>>);
+
+    impl Container for Watched<'_> {
+        type Filled = Columns;
+
+        fn fill(&self, columns: Columns) -> Columns {
+            self.0.borrow_mut().push("fill");
+            columns
+        }
+
+        fn singles(&self, filled: &Columns, rows: usize) -> f64 {
+            self.0.borrow_mut().push("singles");
+            Plain.singles(filled, rows)
+        }
+
+        fn batch(&self, filled: &Columns, rows: Range<usize>, into: &mut Columns) {
+            self.0.borrow_mut().push("batch");
+            Plain.batch(filled, rows, into);
+        }
+
+        fn back(&self, filled: &Columns) -> Columns {
+            self.0.borrow_mut().push("back");
+            filled.clone()
+        }
+
+        fn objects(&self) -> u32 {
+            4
+        }
+
+        fn header_bytes(&self) -> u64 {
+            24
+        }
+
+        fn buffer_bytes(&self, filled: &Columns) -> u64 {
+            Plain.buffer_bytes(filled)
+        }
+    }
+
+    #[test]
+    fn batches_and_the_copy_that_they_are_held_against_are_timed_in_turns_in_and_out_of_the_caches() {
+        let seen = RefCell::new(Vec::new());
+        let given = columns(4);
+        let asked = Asked { repeats: 2, batch_rows: 4, single_rows: None, beyond_bytes: Some(1000) };
+        let mut clock = || {
+            seen.borrow_mut().push("clock");
+            0.0
+        };
+        let found = measure(&Watched(&seen), &given, &given, &asked, 0.0, &mut clock);
+        let (timed, copied) = (["clock", "batch", "clock"], ["clock", "clock"]);
+        let once = ["clock", "singles", "clock"];
+        // Of the copies of plain memory only the clock is seen.
+        let in_turns = [&timed[..], &copied].concat().repeat(2);
+        let beyond = [&copied[..], &timed, &copied].concat().repeat(2);
+        let rest = [["clock", "back", "clock"].repeat(2), ["clock", "fill", "clock"].repeat(2)].concat();
+        let all = [vec!["batch", "singles"], once.repeat(2), in_turns, beyond, rest].concat();
+        assert_eq!(*seen.borrow(), all);
+        let beyond = found.beyond.expect("it was asked for");
+        assert_eq!((beyond.bytes, [beyond.memory_s.len(), beyond.batch_s.len(), beyond.copy_s.len()]), (1000, [2; 3]));
+    }
+
+    #[test]
+    fn the_copy_beyond_the_caches_goes_over_every_byte_and_lies_in_pages_of_its_own() {
+        let mut wide = Wide::of(10, 4).expect("room");
+        assert_eq!(wide.source, [1; 10], "zeros may all be one page");
+        wide.copy();
+        assert_eq!(wide.target, [1; 4]);
+        wide.source = (0..10).collect();
+        wide.copy();
+        assert_eq!(wide.target, [8, 9, 6, 7], "the last piece is shorter");
+        assert!(Wide::of(usize::MAX, 4).is_none(), "no room is no crash");
     }
 
     #[test]
     fn a_clock_that_stands_still_does_not_hang_it() {
-        let asked = Asked { repeats: 1, batch_rows: 1, single_rows: None };
+        let asked = Asked { repeats: 1, batch_rows: 1, single_rows: None, beyond_bytes: None };
         let found = measure(&Plain, &columns(1), &columns(1), &asked, 1.0, &mut || 0.0);
         assert_eq!(found.single_s, [0.0]);
     }

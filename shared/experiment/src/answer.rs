@@ -143,7 +143,7 @@ impl Answering {
         }
         let explain = |item| model.explain(index, item, REASONS).unwrap_or_default();
         let left_out = if request.include_seen { 0 } else { known.len() };
-        let has = if request.explain { self.owned(known) } else { Vec::new() };
+        let has = if request.explain && !request.withhold_rows { self.owned(known) } else { Vec::new() };
         Ok(Recommendations { has, ..self.list(&ranking, request, Whose::User, left_out, notes, explain) })
     }
 
@@ -217,7 +217,8 @@ impl Answering {
         explain: impl Fn(u32) -> Vec<Reason>,
     ) -> Recommendations {
         let Asked { users, items, titles, .. } = &self.asked;
-        let names = Names { users, items, titles: titles.as_ref() };
+        let withheld = request.explain && request.withhold_rows;
+        let names = Names { users, items, titles: titles.as_ref(), withhold_rows: withheld };
         let explain = request.explain.then_some(explain);
         if explain.is_some() {
             notes.extend(self.says_no_why());
@@ -240,7 +241,7 @@ impl Answering {
         });
         let items: Vec<Recommended> = items.collect();
         let (ties_from, left_out) = (ties_from(&items, unit), left_out as u64);
-        Recommendations { ties_from, items, unit, left_out, has: Vec::new(), notes }
+        Recommendations { ties_from, items, unit, left_out, has: Vec::new(), withheld, notes }
     }
 
     /// What is to be said where no reasons come.

@@ -32,7 +32,10 @@ pub(crate) fn enriched(spec: &ResolvedSpec, mut data: Prepared) -> Result<Prepar
         match FeatureName::parse(name) {
             Some(FeatureName::Items(column)) => change(&mut data.item_attributes, name, |table| table.clear(column))?,
             Some(FeatureName::Users(column)) => change(&mut data.user_attributes, name, |table| table.clear(column))?,
-            Some(FeatureName::Time) => data.interactions.timestamp.fill(0),
+            Some(FeatureName::Time) => {
+                data.interactions.timestamp.fill(0);
+                data.interactions.fraction.clear();
+            }
             Some(FeatureName::User | FeatureName::Item) | None => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use recspeed_neural::{Elsewhere, Failure, NeuralDevice, NeuralFitError, Seat, fit_ranked, how_trained};
 use recspeed_parallel::{AnyTransport, CommError, Communicator, Crew, FirstTask, RankFailure, Task};
-use recspeed_recommenders::{FitError, FitRequest, TrainSet};
+use recspeed_recommenders::{FitError, FitRequest, TrainSet, races};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
 use recspeed_types::spec::{ResolvedSpec, Strategy};
 use recspeed_types::summary::TrainingInfo;
@@ -20,6 +20,8 @@ pub(crate) struct Fitted {
     pub(crate) training: Option<TrainingInfo>,
     /// Where another framework trained, how.
     pub(crate) elsewhere: Option<Elsewhere>,
+    /// Whether threads raced for the same numbers: another fit differs a little.
+    pub(crate) raced: bool,
 }
 
 impl Fitted {
@@ -80,7 +82,8 @@ fn fit_network(
         n_users: data.interactions.n_users(),
         n_items: data.interactions.n_items(),
     };
-    Ok(Fitted { model: Model::Network(network), training: Some(fitted.info), elsewhere: fitted.elsewhere })
+    let training = Some(TrainingInfo { begun: fitted.begun, ..fitted.info });
+    Ok(Fitted { model: Model::Network(network), training, elsewhere: fitted.elsewhere, raced: false })
 }
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
@@ -169,8 +172,10 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         best_epoch: None,
         stopped_early: false,
         parameters: recommender.parameters(),
+        begun: None,
     });
-    Ok(Fitted { model: Model::Classical(recommender), training, elsewhere: None })
+    let raced = races(&spec.recommender, &train);
+    Ok(Fitted { model: Model::Classical(recommender), training, elsewhere: None, raced })
 }
 
 /// A network as a component of a hybrid.

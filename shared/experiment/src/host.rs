@@ -62,6 +62,12 @@ pub trait Host: FitObserver {
         Checkpoints::default()
     }
 
+    /// Whether the result is to tell what baselines get on its rows. Whoever runs many only to choose among them wants
+    /// none: they would be fitted again for each, and count in its time.
+    fn wants_baselines(&self) -> bool {
+        true
+    }
+
     /// Whether what the run goes on from can be a checkpoint at all, before anything is read. Whose it is, the fit says.
     ///
     /// # Errors

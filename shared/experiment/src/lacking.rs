@@ -2,9 +2,10 @@
 
 use recspeed_data::Interactions;
 use recspeed_types::FailureCode;
-use recspeed_types::spec::{FeatureName, ParamValue, ResolvedRecommender, ResolvedSpec, Split};
+use recspeed_types::spec::{FeatureName, ResolvedRecommender, ResolvedSpec, Split};
 
 use crate::run::Story;
+use crate::scale::unweighed;
 use crate::{Host, RunFailure};
 
 /// Refuses metrics of ratings where the data have none: every row counts as 1, and so would every error be one of nothing.
@@ -85,13 +86,7 @@ pub(crate) fn instead_of_zeros(spec: &ResolvedSpec, data: &Interactions) -> Opti
     if !has_zeros_alone(data) {
         return None;
     }
-    let mut settings: Vec<String> = Vec::new();
-    spec.recommender.visit("recommender", &mut |at, each| {
-        if matches!(each.params().get("weighting"), Some(ParamValue::Text(by)) if by == "rating") {
-            settings.push(format!("{at}.weighting = \"binary\""));
-        }
-    });
-    let set = settings.join(" and ");
+    let set = unweighed(spec);
     (!set.is_empty()).then(|| format!("every rating is 0, and so is what it is weighed by: set {set}"))
 }
 

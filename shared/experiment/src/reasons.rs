@@ -2,6 +2,7 @@
 
 use recspeed_data::{Dictionary, Titles};
 use recspeed_recommenders::Reason;
+use recspeed_types::recommend::NOT_FOR_GUESTS;
 
 /// Whose reasons: it decides how their own items are spoken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,12 +11,14 @@ pub(crate) enum Whose {
     Basket,
 }
 
-/// What users and items are called.
+/// What users and items are called, and whether that may be told.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names<'a> {
     pub(crate) users: &'a Dictionary,
     pub(crate) items: &'a Dictionary,
     pub(crate) titles: Option<&'a Titles>,
+    /// Whether rows of the data set are not told: which items a user of it has, who another user is, what is known of a user.
+    pub(crate) withhold_rows: bool,
 }
 
 /// Characters of a title that a reason quotes.
@@ -24,6 +27,16 @@ const TITLE: usize = 60;
 /// A reason as half a sentence, with its part of the score.
 pub(crate) fn in_words(reason: &Reason, whose: Whose, names: Names<'_>) -> String {
     match reason {
+        // A basket's items are the asker's own; another user, and what is known of one, are rows whoever asks.
+        Reason::OwnItem { part, .. } if names.withhold_rows && whose == Whose::User => {
+            format!("an item that they have {NOT_FOR_GUESTS}{}", adds(*part))
+        }
+        Reason::SimilarUser { part, .. } if names.withhold_rows => {
+            format!("somebody whose taste is similar {NOT_FOR_GUESTS}{}", adds(*part))
+        }
+        Reason::UserAttribute { name, part, .. } if names.withhold_rows => {
+            format!("the user's {name} {NOT_FOR_GUESTS}{}", adds(*part))
+        }
         Reason::OwnItem { item, part } => {
             let own = if whose == Whose::User { "they have" } else { "the basket has" };
             format!("{own} {}{}{}", named(names.items, *item), titled(names, *item), adds(*part))
@@ -77,7 +90,7 @@ mod tests {
     #[test]
     fn every_kind_of_reason_is_half_a_sentence() {
         let (users, items): (Dictionary, Dictionary) = (["u"].into_iter().collect(), ["a", "b"].into_iter().collect());
-        let names = Names { users: &users, items: &items, titles: None };
+        let names = Names { users: &users, items: &items, titles: None, withhold_rows: false };
         let say = |reason: Reason, whose| in_words(&reason, whose, names);
         assert_eq!(say(Reason::OwnItem { item: 1, part: 0.3124 }, Whose::User), "they have b (adds 0.312)");
         assert_eq!(say(Reason::OwnItem { item: 0, part: -2.0 }, Whose::Basket), "the basket has a (takes 2.000)");
@@ -103,5 +116,47 @@ mod tests {
         };
         assert_eq!(titled(0), "they have a (adds 1.000)");
         assert_eq!(titled(1), format!("they have b “{}…” (adds 1.000)", "é".repeat(60)));
+    }
+
+    #[test]
+    fn a_reason_that_withholds_rows_keeps_its_part_and_names_no_own_item_no_other_user_and_no_value_of_one() {
+        let (users, items): (Dictionary, Dictionary) =
+            (["user-7"].into_iter().collect(), ["item-9"].into_iter().collect());
+        let titles: Titles = ["Heat (1995)".to_owned()].into_iter().collect();
+        let names = Names { users: &users, items: &items, titles: Some(&titles), withhold_rows: true };
+        let of_user = |name: &str, value: &str| Reason::UserAttribute {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            part: 0.25,
+        };
+        let inside = Reason::Component {
+            index: 0,
+            component: "item-knn",
+            part: 1.0,
+            because: vec![Reason::OwnItem { item: 0, part: 0.5 }, Reason::SimilarUser { user: 0, part: 0.25 }],
+        };
+        for (reason, whose, told) in [
+            (
+                Reason::OwnItem { item: 0, part: 0.5 },
+                Whose::User,
+                "an item that they have (not shown to guests) (adds 0.500)",
+            ),
+            (Reason::OwnItem { item: 0, part: 0.5 }, Whose::Basket, "the basket has item-9 “Heat (1995)” (adds 0.500)"),
+            (
+                Reason::SimilarUser { user: 0, part: 0.5 },
+                Whose::Basket,
+                "somebody whose taste is similar (not shown to guests) (adds 0.500)",
+            ),
+            (of_user("age", "24"), Whose::User, "the user's age (not shown to guests) (adds 0.250)"),
+            (
+                inside,
+                Whose::User,
+                "component 1, item-knn (adds 1.000), because an item that they have (not shown to guests) (adds 0.500) \
+                 and somebody whose taste is similar (not shown to guests) (adds 0.250)",
+            ),
+            (Reason::Popularity { interactions: 12 }, Whose::User, "12 people have it"),
+        ] {
+            assert_eq!(in_words(&reason, whose, names), told);
+        }
     }
 }

@@ -41,7 +41,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
         RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be run: {}", one_line(&errors.to_string())))
     })?;
     let engine = host.engine(&spec)?;
-    host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
+    host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed, begun: None });
     refuse_to_go_on(&spec, host)?;
     refuse_what_is_not_there(&spec)?;
     refuse_what_cannot_fit(&spec, host)?;
@@ -51,12 +51,6 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     let of_features = unread::without_effect(&spec).into_iter().chain(unshrunk::without_shrinkage(&spec));
     for sentence in parameters.into_iter().chain(of_features) {
         story.warn(host, sentence);
-    }
-    let fast = spec.recommender.all().iter().any(|part| part.is_fast());
-    let mode = if fast { Mode::Fast } else { Mode::of_engine(&engine) };
-    if fast {
-        let sentence = "mode = \"fast\": threads learn on the same numbers at once where that saves time, and then another run of this spec differs a little; with mode = \"exact\" one thread learns";
-        story.warn(host, sentence.to_owned());
     }
     if let Some(choice) = spec.chooses_by_what_is_measured() {
         let sentence = format!(
@@ -80,6 +74,13 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     host.event(EventKind::Phase { phase: Phase::Fit });
     *begun = true;
     let mut fitted = fit(&spec, &prepared, host)?;
+    let mode = if fitted.raced {
+        let sentence = "mode = \"fast\": threads learnt on the same numbers at once, and another run of this spec differs a little; with mode = \"exact\" one thread learns";
+        story.warn(host, sentence.to_owned());
+        Mode::Fast
+    } else {
+        Mode::of_engine(&engine)
+    };
     let model = fitted.model.as_recommender().memory();
     let memory = with_process(
         MemoryBytes { buffers: model.buffers + prepared.interactions.column_bytes() as u64, ..model },
@@ -102,8 +103,9 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     let memory = with_process(memory, host);
     host.event(EventKind::Memory { rank: 0, bytes: memory });
     let all_but_baselines = host.now_us();
-    // After time and memory were taken: they are no part of what the run costs.
-    let baselines = baselines(&spec, &prepared, evaluated.ranked_for.as_ref(), host)?;
+    // After time and memory were taken: they are no part of what the method costs.
+    let baselines = baselines(&spec, &prepared, &evaluated, host, &mut story)?;
+    let with_baselines = host.now_us();
     let whole_fit_s = seconds(fit_start, evaluate_start);
     let mut spans =
         vec![("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)];
@@ -112,6 +114,9 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     }
     if !importance.is_empty() {
         spans.push(("importance", timed, all_but_baselines));
+    }
+    if baselines.is_some() {
+        spans.push(("baselines", all_but_baselines, with_baselines));
     }
     for (name, from, to) in spans {
         host.event(EventKind::Span {
@@ -148,7 +153,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
             },
         },
         data: prepared.info,
-        evaluation: EvaluationInfo { baselines, ..evaluated.info },
+        evaluation: EvaluationInfo { baselines: baselines.unwrap_or_default(), ..evaluated.info },
         breakdowns: evaluated.breakdowns,
         importance,
         training: fitted.training,

@@ -1,22 +1,40 @@
 //! What lies outside the scale of the ratings: single ratings, which outweigh all others, and a recommender's errors.
 
 use recspeed_data::{FAR_RATING, Interactions, usual_rating};
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{ParamValue, ResolvedSpec};
 
 use crate::Host;
 use crate::run::Story;
 use crate::runaway::remedy;
 
-/// Warns whoever reads ratings as numbers of some that are absurdly far from the rest; to a probability of liking they are no farther
-/// than any other above the threshold.
+/// Warns whoever reads ratings as numbers of some that are absurdly far from the rest: whoever predicts ratings, and whoever
+/// weighs by them what people have. To a probability of liking they are no farther than any other above the threshold.
 pub(crate) fn warn_of_far_ratings(spec: &ResolvedSpec, data: &Interactions, host: &mut dyn Host, story: &mut Story) {
     let predicts = spec.recommender.predicts();
-    if predicts.has_ratings()
-        && !predicts.has_probabilities()
-        && let Some(warning) = far_ratings(data)
-    {
-        story.warn(host, warning);
+    let instead = if predicts.has_ratings() && !predicts.has_probabilities() {
+        "take a recommender that learns from who has what, as als-implicit".to_owned()
+    } else {
+        let settings = unweighed(spec);
+        if settings.is_empty() {
+            return;
+        }
+        format!("set {settings}")
+    };
+    if let Some(found) = far_ratings(data) {
+        let mend = "where they are mistakes, mend them in the file or take them out, and where they are counts";
+        story.warn(host, format!("{found}; {mend}, {instead}"));
     }
+}
+
+/// What makes the recommender and its components count each rating as 1, where they weigh by ratings.
+pub(crate) fn unweighed(spec: &ResolvedSpec) -> String {
+    let mut settings: Vec<String> = Vec::new();
+    spec.recommender.visit("recommender", &mut |at, each| {
+        if matches!(each.params().get("weighting"), Some(ParamValue::Text(by)) if by == "rating") {
+            settings.push(format!("{at}.weighting = \"binary\""));
+        }
+    });
+    settings.join(" and ")
 }
 
 /// How many, with the largest and its place.
@@ -28,7 +46,7 @@ fn far_ratings(data: &Interactions) -> Option<String> {
     let (row, &rating) = largest.filter(|_| far > 0)?;
     let are = if far == 1 { "is" } else { "are" };
     Some(format!(
-        "{far} of {} ratings {are} more than {FAR_RATING} times as large as the usual one ({}); the largest is {}, of user `{}` for item `{}`: such ratings outweigh all others in means and errors; where they are mistakes, mend them in the file or take them out, and where they are counts, take a recommender that learns from who has what, as als-implicit",
+        "{far} of {} ratings {are} more than {FAR_RATING} times as large as the usual one ({}); the largest is {}, of user `{}` for item `{}`: such ratings outweigh all others in sums, means and errors",
         data.len(),
         short(usual),
         short(rating),

@@ -102,7 +102,14 @@ fn asked(outcome: &Outcome, rating_scale: Option<[f32; 2]>) -> Asked {
 }
 
 fn of_user(user: &str) -> RecommendRequest {
-    RecommendRequest { user: Some(user.to_owned()), basket: Vec::new(), k: 5, explain: true, include_seen: false }
+    RecommendRequest {
+        user: Some(user.to_owned()),
+        basket: Vec::new(),
+        k: 5,
+        explain: true,
+        include_seen: false,
+        withhold_rows: false,
+    }
 }
 
 fn of_basket(items: &[&str]) -> RecommendRequest {
@@ -417,6 +424,37 @@ fn stars_are_said_within_the_scale_in_the_order_of_what_was_predicted_whatever_t
         }
     }
     assert!(beyond > 0, "no prediction lay beyond the scale: nothing was tested");
+}
+
+#[test]
+fn an_answer_that_withholds_rows_has_the_same_list_and_names_neither_what_the_user_has_nor_another_user() {
+    for kind in ["item-knn", "user-knn"] {
+        let (spec, outcome) = finished(kind);
+        let answering = answering(&spec, &outcome);
+        let users = &outcome.interactions.users;
+        let (mut own, mut reasons) = (0, 0);
+        for user in users.iter().step_by(users.len() / 20) {
+            let told = answering.answer(&of_user(user)).unwrap();
+            let withheld = answering.answer(&RecommendRequest { withhold_rows: true, ..of_user(user) }).unwrap();
+            assert!(withheld.has.is_empty() && withheld.withheld && !told.withheld, "{kind}: {withheld:?}");
+            assert_eq!((told.left_out, &told.notes), (withheld.left_out, &withheld.notes), "{kind}");
+            own += told.has.len();
+            for (one, other) in told.items.iter().zip(&withheld.items) {
+                assert_eq!((&one.item, one.score), (&other.item, other.score), "{kind}");
+                assert_eq!(one.reasons.len(), other.reasons.len(), "{kind}");
+                for (named, unnamed) in one.reasons.iter().zip(&other.reasons) {
+                    assert!(unnamed.contains("(not shown to guests)"), "{kind}: {unnamed}");
+                    let part = named.rfind(" (").map(|at| &named[at..]).unwrap();
+                    assert!(unnamed.ends_with(part), "{kind}: {unnamed} has another part than {named}");
+                    reasons += 1;
+                }
+            }
+            // Reasons that nobody asked for are not withheld.
+            let plain = answering.answer(&RecommendRequest { explain: false, withhold_rows: true, ..of_user(user) });
+            assert!(!plain.unwrap().withheld, "{kind}");
+        }
+        assert!(own > 0 && reasons > 0, "{kind}: {own} own items and {reasons} reasons: nothing was tested");
+    }
 }
 
 #[test]

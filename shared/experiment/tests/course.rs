@@ -407,19 +407,24 @@ fn divergence_is_caught_and_never_ends_as_finished() {
 }
 
 #[test]
-fn a_run_whose_threads_race_says_so() {
-    let text = |mode: &str| {
-        format!(
-            "{FRAME}[recommender]\nkind = \"warp\"\niterations = 1\nmode = \"{mode}\"\n[evaluation]\nmetrics = [\"hit@5\"]\n"
-        )
+fn a_run_whose_threads_race_says_so_and_no_other() {
+    let raced = |mode: &str, factors: u32, rows: Option<&str>| {
+        let recommender = format!("kind = \"warp\"\niterations = 1\nfactors = {factors}\nmode = \"{mode}\"\n");
+        let text = format!("{FRAME}[recommender]\n{recommender}[evaluation]\nmetrics = [\"hit@5\"]\n");
+        let summary = attempt(rows, &text, None).0.unwrap();
+        let said = summary.warnings.iter().any(|said| said.contains("differs a little"));
+        assert_eq!(summary.mode, Some(if said { Mode::Fast } else { Mode::Exact }), "{summary:?}");
+        said
     };
-    let fast = attempt(None, &text("fast"), None).0.unwrap();
-    assert!(
-        fast.mode == Some(Mode::Fast) && fast.warnings.iter().any(|said| said.contains("differs a little")),
-        "{fast:?}"
-    );
-    let exact = attempt(None, &text("exact"), None).0.unwrap();
-    assert!(exact.mode == Some(Mode::Exact) && exact.warnings.iter().all(|said| !said.contains("differs")));
+    let few =
+        (0..60).map(|row| format!("u{},i{},{},{row}\n", row % 12, row / 6, row % 5 + 1)).collect::<Vec<_>>().concat();
+    assert!(!raced("fast", 8, Some(&few)), "so few steps are one thread's");
+    assert!(!raced("exact", 512, None));
+    // Numbers of more items than the 511 whose 4 KB each a core keeps near to itself: a race wherever there are two threads.
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let told = std::env::var("RAYON_NUM_THREADS").ok().and_then(|told| told.parse::<usize>().ok());
+    let threads = told.filter(|told| *told > 0).unwrap_or(cores);
+    assert_eq!(raced("fast", 512, None), threads > 1);
 }
 
 #[test]

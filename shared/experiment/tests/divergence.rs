@@ -3,7 +3,7 @@
 mod desk;
 
 use recspeed_experiment::RunFailure;
-use recspeed_types::catalogue::{ENTRIES, Entry, Family, Predicts};
+use recspeed_types::catalogue::{ENTRIES, Entry, Family, ParamKind, Predicts};
 use recspeed_types::{EventKind, FailureCode, RunSummary};
 
 use desk::{attempt, attempt_from};
@@ -288,7 +288,7 @@ fn correlations_of_few_people_without_shrinkage_are_told_wherever_they_stand() {
 }
 
 #[test]
-fn ratings_far_from_the_rest_are_told_to_whoever_reads_them() {
+fn ratings_far_from_the_rest_are_told_to_whoever_reads_them_or_weighs_by_them() {
     let told = |entry: &Entry, odd: &str| {
         let rows = (0..60).map(|row| {
             let rating = if row == 17 { odd.to_owned() } else { (row % 5 + 1).to_string() };
@@ -310,9 +310,36 @@ fn ratings_far_from_the_rest_are_told_to_whoever_reads_them() {
     // Networks that only rank take long, and hybrids read what their components read.
     let quick = |entry: &&Entry| entry.predicts.has_ratings() || !entry.is_trained();
     for entry in ENTRIES.iter().copied().filter(|entry| entry.family != Family::Hybrid).filter(quick) {
-        // Who has what is no number of stars, and a probability of liking no measure of them.
+        // Who has what is no number of stars, and a probability of liking no measure of them; but what people have may be
+        // weighed by them.
         let reads_stars = entry.predicts.has_ratings() && !entry.predicts.has_probabilities();
-        assert_eq!(told(entry, "1e38"), reads_stars, "{}", entry.kind);
+        let weighs = entry.param("weighting").is_some_and(
+            |weighting| matches!(weighting.kind, ParamKind::Choice { default, .. } if default == "rating"),
+        );
+        assert_eq!(told(entry, "1e38"), reads_stars || weighs, "{}", entry.kind);
         assert!(!told(entry, "5"), "{}", entry.kind);
     }
+}
+
+#[test]
+fn who_weighs_by_ratings_far_from_the_rest_is_told_which_setting_does_not() {
+    let rows = (0..60).map(|row| {
+        let rating = if row == 17 { 100_000 } else { row % 5 + 1 };
+        format!("u{},i{},{rating},{row}\n", row % 12, row / 6)
+    });
+    let rows: String = rows.collect();
+    let told = |recommender: &str| {
+        let text = format!("{FRAME}[recommender]\n{recommender}\n[evaluation]\nmetrics = [\"hit@5\"]\n");
+        attempt(Some(&rows), &text, None).1.into_iter().find_map(|event| match event {
+            EventKind::Warning { message } if message.contains("times as large as the usual one") => Some(message),
+            _ => None,
+        })
+    };
+    let alone = told("kind = \"ease\"").expect("one rating outweighs all others");
+    assert!(alone.ends_with(", and where they are counts, set recommender.weighting = \"binary\""), "{alone}");
+    assert_eq!(told("kind = \"ease\"\nweighting = \"binary\""), None);
+    let within = told("kind = \"mixed\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"item-knn\" }]");
+    let within = within.expect("a component, too");
+    assert!(within.ends_with("set recommender.components[1].weighting = \"binary\""), "{within}");
+    assert_eq!(told("kind = \"popularity\""), None);
 }

@@ -5,7 +5,7 @@ mod desk;
 use recspeed_types::summary::BreakdownBy;
 use recspeed_types::{EventKind, RunSummary};
 
-use desk::attempt;
+use desk::{attempt, attempt_without_baselines};
 
 const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 
@@ -108,6 +108,40 @@ fn baselines_stand_beside_other_methods_and_get_there_what_they_get_themselves()
     }
     // A baseline of errors learns no more than deviations itself, and where likes are predicted no star stands beside them.
     assert!(result("item-mean", r#""rmse""#).evaluation.baselines.is_empty());
+}
+
+#[test]
+fn baselines_have_a_span_of_their_own_and_whoever_wants_none_gets_the_same_result_without() {
+    let text = format!(
+        "{FRAME}[recommender]\nkind = \"item-knn\"\n[evaluation]\nmetrics = [\"ndcg@10\", \"f1@5\"]\nmax_users = 200\n"
+    );
+    let spans = |events: &[EventKind]| -> Vec<(String, u64, u64)> {
+        let of = |event: &EventKind| match event {
+            EventKind::Span { lane, name, start_us, duration_us, .. } if lane == "run" => {
+                Some((name.clone(), *start_us, start_us + duration_us))
+            }
+            _ => None,
+        };
+        events.iter().filter_map(of).collect()
+    };
+    let (with, events) = attempt(None, &text, None);
+    let with = with.unwrap();
+    let told = spans(&events);
+    assert_eq!(
+        told.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(),
+        ["load", "fit", "evaluate", "single lists", "baselines"]
+    );
+    let [.., evaluate, lists, baselines] = &told[..] else { panic!("{told:?}") };
+    assert!(baselines.1 >= lists.2 && baselines.2 > baselines.1, "{told:?}");
+    assert_eq!((with.timing.evaluate_s * 1e6).round(), (evaluate.2 - evaluate.1) as f64);
+    assert_eq!(with.evaluation.baselines["popularity"].keys().collect::<Vec<_>>(), ["f1@5", "ndcg@10"]);
+
+    let (without, events) = attempt_without_baselines(&text);
+    let without = without.unwrap();
+    assert!(without.evaluation.baselines.is_empty());
+    assert_eq!(spans(&events).len(), told.len() - 1, "no span of what was not done");
+    assert_eq!((&without.metrics, without.memory), (&with.metrics, with.memory));
+    assert_eq!(without.warnings, with.warnings);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! micro-batch, in turn.
 //!
 //! `cargo run --release -p recspeed-neural --example interpreter -- [PAIRS]` prints the median of both, in seconds that the process
-//! computed, and of their quotient, over PAIRS (default 15) for each network.
+//! computed, and of their quotient, over PAIRS (default 15) for each network. With `whole` or `rank` behind it that one alone trains the
+//! first network, for a profiler to look at.
 
 mod support;
 
@@ -55,6 +56,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn main() -> Result<(), Failure> {
     let pairs: usize = std::env::args().nth(1).map_or(Ok(15), |text| text.parse())?;
+    let alone = std::env::args().nth(2);
     let all: Interactions = generate(builtin::find("beauty-synthetic-10k").ok_or("no such data set")?, 42).interactions;
     println!("| network | whole, s | interpreter, s | interpreter / whole | losses |\n|---|---|---|---|---|");
     for (name, recommender, batch, count, epochs) in NETWORKS {
@@ -72,6 +74,17 @@ fn main() -> Result<(), Failure> {
             seed: spec.seed,
             device: NeuralDevice::default(),
         };
+        if let Some(alone) = &alone {
+            for _ in 0..pairs {
+                let loss = if alone == "whole" {
+                    fit(&request, &mut Unobserved)?.info.final_loss
+                } else {
+                    by_one_rank(&spec, &request)?
+                };
+                println!("{alone}: {loss:.6}");
+            }
+            return Ok(());
+        }
         let mut seconds = [Vec::new(), Vec::new()];
         let mut losses = [0.0; 2];
         for pair in 0..=pairs {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use recspeed_data::parts::Parts;
-use recspeed_types::summary::MatrixPrecision;
+use recspeed_types::summary::{Begun, MatrixPrecision};
 use recspeed_types::{FailureCode, FitObserver};
 
 /// Trains a network's parameters in another framework.
@@ -40,6 +40,8 @@ pub struct Trained {
     pub parts: Parts,
     /// Mean training loss of the last epoch.
     pub final_loss: f64,
+    /// What it began with, as the framework has read it; `None` where it does not say.
+    pub begun: Option<Begun>,
     /// How it was trained.
     pub by: Elsewhere,
 }

@@ -3,7 +3,7 @@
 use recspeed_data::Permutation;
 use recspeed_data::parts::Parts;
 use recspeed_types::event::MemoryBytes;
-use recspeed_types::summary::TrainingInfo;
+use recspeed_types::summary::{Begun, TrainingInfo};
 
 use crate::{Elsewhere, Rows};
 
@@ -13,6 +13,8 @@ pub struct Fitted {
     pub model: Box<dyn NeuralModel>,
     /// How the training went.
     pub info: TrainingInfo,
+    /// What the training began with, where that is told; beside `info`, which is the same of a training that was stopped and went on.
+    pub begun: Option<Begun>,
     /// Where another framework trained, how.
     pub elsewhere: Option<Elsewhere>,
 }

@@ -70,7 +70,7 @@ fn places(recommender: &ResolvedRecommender, training: &Training, data: &Extent,
         };
         questions + questions.div_ceil(group.max(1)) * drawn
     };
-    [rows * blocks.pattern.width(blocks.length), scored]
+    [rows * blocks.rows().width, scored]
 }
 
 impl TablesOutlook {

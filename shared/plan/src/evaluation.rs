@@ -11,6 +11,7 @@ mod wholes;
 use recspeed_types::Extent;
 use recspeed_types::spec::{ResolvedSpec, Split};
 
+use crate::attention::Rows;
 use crate::networks::network;
 use crate::spec::{blocks_of, products_of};
 use crate::{Assumed, Layer, Products, blocks, layers_of};
@@ -255,8 +256,9 @@ fn of_a_pair(network: &Products) -> u64 {
 /// no more than twice as long as they are on average, where that is known: of some hundred that follow each other as their
 /// users came, the mean is near that of all.
 fn reading(network: crate::attention::Blocks, of_a_user: Option<u64>, threads: u64) -> Blocks {
-    let width = network.pattern.width(network.length);
-    let slots = TOGETHER * of_a_user.map_or(width, |mean| width.min(2 * mean));
-    let shares = SHARES * network.heads * network.pattern.scores(width).div_ceil(width.max(1));
-    Blocks { of_a_thread: slots * NUMBER * (OF_A_SLOT * network.d + shares), threads }
+    let slots =
+        |rows: Rows| of_a_user.map_or(rows.width, |mean| rows.width.min((2 * mean).next_multiple_of(rows.align)));
+    let rows = network.rows_where(slots);
+    let shares = SHARES * network.heads * rows.scored;
+    Blocks { of_a_thread: TOGETHER * slots(rows) * NUMBER * (OF_A_SLOT * network.d + shares), threads }
 }

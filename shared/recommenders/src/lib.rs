@@ -33,6 +33,7 @@ mod ways;
 pub use content::check_words;
 pub use divergence::Before;
 pub use error::{FitError, remedy_for};
+pub use factorization::races;
 pub use fit::{
     FitElsewhere, FitRequest, Fitted, ForetellElsewhere, Foretold, RestoreElsewhere, RestoreRequest, Restored, fit,
     fit_request, foresee, kinds, restore, restore_request, unforeseen,

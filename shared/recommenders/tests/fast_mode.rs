@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 
 use recspeed_data::{Csr, ReadLimits, read_ratings, split};
 use recspeed_metrics::ranking;
-use recspeed_recommenders::{RankRequest, TrainSet, fit, kinds};
+use recspeed_recommenders::{RankRequest, TrainSet, fit, kinds, races};
 use recspeed_types::event::EventKind;
-use recspeed_types::spec::{DataFormat, FitOn, ParamValue, Split, SplitPlan};
+use recspeed_types::spec::{DataFormat, FitOn, ParamValue, RecommenderSpec, ResolvedRecommender, Split, SplitPlan};
 use recspeed_types::{FitObserver, MetricKind, Unobserved, catalogue};
 use support::{fitted, real_file, resolved, text, varied, with_threads};
 
@@ -76,6 +76,33 @@ fn one_thread_alone_has_nobody_to_race_with_however_many_items_there_are() {
         with_threads(1, || fitted("warp", &params, &data, 7)).parts()
     };
     assert!(parts("fast") == parts("exact"));
+}
+
+#[test]
+fn only_a_fast_mode_on_several_threads_that_gain_by_it_is_called_a_race() {
+    let warp = |mode: &str| RecommenderSpec::new("warp").with("mode", text(mode));
+    let alone = |mode: &str| resolved("warp", &[("mode", text(mode))]);
+    let within = |mode: &str| {
+        let components = vec![RecommenderSpec::new("popularity"), warp(mode)];
+        resolved("mixed", &[("components", ParamValue::Recommenders(components))])
+    };
+    // As in the tests above: 200 items of 64 factors are near to each core, 6,000 are not.
+    let ((few, few_rows), (many, many_rows)) = (varied(300, 200, 6000), varied(2000, 6000, 20_000));
+    let (few, many) = (TrainSet::new(&few, &few_rows), TrainSet::new(&many, &many_rows));
+    // No piece of steps for a second thread.
+    let short = TrainSet::new(many.interactions, &many_rows[..1000]);
+    let is_race = |threads: usize, recommender: &ResolvedRecommender, data: &TrainSet<'_>| {
+        with_threads(threads, || races(recommender, data))
+    };
+    for (threads, data, expected) in
+        [(1, &many, false), (2, &many, true), (2, &few, false), (4, &few, true), (4, &short, false)]
+    {
+        for (fast, exact) in [(alone("fast"), alone("exact")), (within("fast"), within("exact"))] {
+            let told = format!("{} on {threads} threads, {} rows", fast.entry.kind, data.rows.len());
+            assert_eq!(is_race(threads, &fast, data), expected, "{told}");
+            assert!(!is_race(threads, &exact, data), "{told}");
+        }
+    }
 }
 
 /// MovieLens-100K: three exact fits of three seeds, and three fast ones of one seed. Pairs are learnt in another order there, and

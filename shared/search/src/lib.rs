@@ -7,7 +7,7 @@ mod propose;
 mod space;
 
 pub use dimension::Dimension;
-pub use propose::{Judged, propose};
+pub use propose::{Judged, goes_through, propose};
 pub use space::{Space, SpaceError};
 
 /// The values of one trial, one for each dimension of the space, in its order.

@@ -52,7 +52,7 @@ pub fn propose(
     let is_new = |values: &Values| read(values).is_some_and(|read| !tried.contains(&in_words(&read)));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     if method == SearchMethod::Grid {
-        let points: Vec<Values> = space.dimensions().iter().map(|dimension| dimension.points(GRID_POINTS)).collect();
+        let points = grid(space);
         if let Some(order) = order(&points, MAX_GRID, &mut rng) {
             return walk(&points, order, &is_new);
         }
@@ -70,9 +70,32 @@ pub fn propose(
         return Some(values);
     }
     // Chance misses what is left of a space that is nearly used up.
-    let all = space.dimensions().iter().map(|dimension| dimension.all(MAX_WALK)).collect::<Option<Vec<_>>>()?;
+    let all = every_value(space)?;
     let order = order(&all, MAX_WALK, &mut rng)?;
     walk(&all, order, &is_new)
+}
+
+/// Whether [`propose`] has looked at every combination of the space's values where it gives nothing. Otherwise it has drawn many times and
+/// found none that is new: of a space with a range of fractions, unless the method is a grid, and of one with very many combinations.
+pub fn goes_through(space: &Space, method: SearchMethod) -> bool {
+    let (values, most) =
+        if method == SearchMethod::Grid { (Some(grid(space)), MAX_GRID) } else { (every_value(space), MAX_WALK) };
+    values.and_then(|values| combinations(&values)).is_some_and(|all| all <= most)
+}
+
+/// The values of each parameter in a grid.
+fn grid(space: &Space) -> Vec<Values> {
+    space.dimensions().iter().map(|dimension| dimension.points(GRID_POINTS)).collect()
+}
+
+/// Every value of each parameter; `None` where one of them has too many.
+fn every_value(space: &Space) -> Option<Vec<Values>> {
+    space.dimensions().iter().map(|dimension| dimension.all(MAX_WALK)).collect()
+}
+
+/// Combinations of these values; `None` where there are more than can be counted.
+fn combinations(points: &[Values]) -> Option<usize> {
+    points.iter().try_fold(1usize, |product, values| product.checked_mul(values.len()))
 }
 
 /// Values as one text, by which equal ones are found.
@@ -83,8 +106,7 @@ fn in_words(values: &Values) -> String {
 /// The combinations of `points` in an order that is drawn, so that a budget smaller than all sees a fair part of them; `None` where there
 /// are more than `most`.
 fn order(points: &[Values], most: usize, rng: &mut ChaCha8Rng) -> Option<Vec<usize>> {
-    let combinations = points.iter().try_fold(1usize, |product, values| product.checked_mul(values.len()));
-    let combinations = combinations.filter(|all| *all <= most)?;
+    let combinations = combinations(points).filter(|all| *all <= most)?;
     let mut order: Vec<usize> = (0..combinations).collect();
     for at in (1..combinations).rev() {
         order.swap(at, (rng.next_u64() % (at as u64 + 1)) as usize);
@@ -226,6 +248,20 @@ mod tests {
             assert_eq!(history.len(), expected, "{method:?}");
             assert_eq!(propose(&space, method, 2, &[], &|_| None), None, "{method:?}");
         }
+    }
+
+    #[test]
+    fn whether_all_of_a_space_was_looked_at_is_known_of_each_method() {
+        let whole = |max| Range::Integer { min: 1, max, log: false };
+        let rate = || Range::Float { min: 1e-5, max: 1.0, log: true };
+        let of = |dimensions: &[(&str, Range)]| {
+            let space = space(dimensions);
+            [SearchMethod::Grid, SearchMethod::Random, SearchMethod::Tpe].map(|method| goes_through(&space, method))
+        };
+        assert_eq!(of(&[("training.epochs", whole(50))]), [true, true, true]);
+        assert_eq!(of(&[("training.learning_rate", rate())]), [true, false, false], "a grid has few of them");
+        let many = [("training.epochs", whole(300)), ("training.batch_size", whole(300))];
+        assert_eq!(of(&many), [true, false, false], "90,000 combinations");
     }
 
     #[test]

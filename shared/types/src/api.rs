@@ -1,10 +1,15 @@
 //! What the server and the page say to each other, besides specs and events.
 
+mod engine;
+
 use serde::{Deserialize, Serialize};
 
+pub use engine::{EngineInfo, EngineState};
+
+use crate::absence::GpuPresence;
 use crate::event::{FailureCode, RunEvent, RunId};
 use crate::refusal::Refusal;
-use crate::spec::{DataFormat, DatasetSpec, EngineKind, ExperimentSpec, SpecError};
+use crate::spec::{DataFormat, DatasetSpec, ExperimentSpec, SpecError};
 use crate::study::{StudyProgress, StudyReport};
 use crate::summary::RunSummary;
 
@@ -221,6 +226,9 @@ pub struct LabInfo {
     /// Why there is no probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_failure: Option<String>,
+    /// What there is of a GPU for the engines of other frameworks.
+    #[serde(default)]
+    pub gpu: GpuPresence,
     /// The engines of other frameworks: those that are here, and how to get the others.
     #[serde(default)]
     pub engines: Vec<EngineInfo>,
@@ -235,31 +243,6 @@ pub struct LabInfo {
     /// The stored run that a first visit shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub showcase: Option<RunId>,
-}
-
-/// What there is of an engine on the server's machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct EngineInfo {
-    /// `engine.kind` of a spec.
-    pub kind: EngineKind,
-    /// Whether it can be used.
-    pub state: EngineState,
-    /// The command that installs it, or mends its installation.
-    pub install: String,
-}
-
-/// Whether an engine can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum EngineState {
-    /// All of it is here.
-    Ready,
-    /// Nothing of it is here.
-    Missing,
-    /// It is half installed, or was installed from other requirements.
-    Unusable,
 }
 
 /// What a visitor may do.
@@ -302,7 +285,7 @@ pub struct StudyListing {
 }
 
 /// What Recspeed's authors measured on a machine of theirs; `GET /api/studies/NAME/recorded` is the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StudyRecorded {
     /// When, in milliseconds since 1970.
@@ -310,10 +293,17 @@ pub struct StudyRecorded {
     /// Whether the study measures something else by now: another data set, network or setting.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub older: bool,
+    /// What is to be known of its settings beside those of today, in sentences: what differs, or that nobody can tell. Absent where they
+    /// are the same, those among them that its specs leave to the defaults of the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
 }
 
 impl StudyRecorded {
-    /// Said of one that is [older](Self::older).
+    /// Said of one whose specs are those of today, and which does not tell what they left to the defaults of the program.
+    pub const DEFAULTS_UNTOLD: &str =
+        "What its specs say is as today; which defaults the program had for the rest it does not tell.";
+    /// Said of one that is [older](Self::older), in front of what differs.
     pub const OLDER: &str =
         "It was measured with an older version, whose settings were other ones than those of today.";
 }

@@ -14,8 +14,8 @@ use crate::summary::{DataInfo, EvaluationInfo};
 pub struct Comparison {
     /// What all of them ran on.
     pub data: DataInfo,
-    /// How the metrics came about; the tie share is that of the first run, and one number for everybody has what all
-    /// runs that tell it agree on, be the first among them or not.
+    /// How the metrics came about; the tie share is that of the first run, and the global mean and the baselines have
+    /// what all runs that tell it agree on, be the first among them or not.
     pub evaluation: EvaluationInfo,
     /// The recommenders, in the order in which they were given.
     pub methods: Vec<ComparedMethod>,
@@ -176,10 +176,14 @@ pub struct RunComparison {
     pub curves: Vec<ComparedCurve>,
     /// Runs that were named and have no result.
     pub left_out: Vec<LeftOut>,
-    /// By metric name, what one number for everybody gets on the rows of the first method; without the metrics of which
-    /// the methods there tell unlike values, as of stars and of probabilities.
+    /// By metric name, what the global mean gets on the rows of the first method; without the metrics of which the
+    /// methods there tell unlike values, as of stars and of probabilities.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub of_the_mean: BTreeMap<String, f64>,
+    /// By kind and metric name, what the baselines get there that the results of the methods carry, under the same
+    /// terms; of errors none where some methods err in stars and others by likes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 /// The runs of one method.

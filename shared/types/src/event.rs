@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::MetricName;
 use crate::refusal::Refusal;
-use crate::summary::{DataInfo, EngineInfo, RunSummary};
+use crate::summary::{Begun, DataInfo, EngineInfo, RunSummary};
 
 /// The name of a run: 1 to 40 characters of `a-z`, `0-9` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -105,6 +105,9 @@ pub enum EventKind {
         engine: EngineInfo,
         /// The seed of everything random.
         seed: u64,
+        /// What its training begins with, as another framework has read it; the lab's own says it in its result.
+        #[serde(default, deserialize_with = "by_value", skip_serializing_if = "Option::is_none")]
+        begun: Option<Begun>,
     },
     /// A part of the run begins.
     Phase {

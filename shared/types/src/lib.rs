@@ -4,7 +4,9 @@
 //! The page, the server, the worker and the terminal share these types, their [`limits`] and the [`catalogue`]; a
 //! [`permalink`] carries a whole spec in a URL. This crate knows no file, socket, clock or tensor.
 
+mod absence;
 pub mod api;
+pub mod beside;
 pub mod build;
 pub mod builtin;
 pub mod catalogue;
@@ -31,6 +33,7 @@ pub mod study;
 pub mod summary;
 pub mod user_values;
 
+pub use absence::{Absence, AbsentDevice, GpuPresence};
 pub use event::{EventKind, FailureCode, RunEvent, RunId};
 pub use extent::Extent;
 pub use fit::{FitObserver, Unobserved};

@@ -176,6 +176,38 @@ impl MetricKind {
         )
     }
 
+    /// Whether its definition keeps it between 0 and 1, both included. Errors over the range of the ratings are not: a
+    /// prediction may lie outside that range.
+    pub const fn is_fraction(self) -> bool {
+        // Every kind is written out, so that a new one has to say it.
+        match self {
+            Self::Accuracy
+            | Self::Auc
+            | Self::Precision
+            | Self::Recall
+            | Self::F1
+            | Self::Hit
+            | Self::Ndcg
+            | Self::Map
+            | Self::Mrr
+            | Self::Coverage
+            | Self::ColdCoverage
+            | Self::Diversity
+            | Self::Serendipity
+            | Self::Gini => true,
+            Self::Rmse
+            | Self::Mae
+            | Self::Nrmse
+            | Self::Nmae
+            | Self::UserRmse
+            | Self::UserMae
+            | Self::LogLoss
+            | Self::MeanPopularity
+            | Self::PopularityLift
+            | Self::Novelty => false,
+        }
+    }
+
     /// Which values are better.
     pub const fn direction(self) -> Direction {
         match self {

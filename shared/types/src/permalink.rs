@@ -109,19 +109,21 @@ pub fn decode_permalink(payload: &str) -> Result<ExperimentSpec, PermalinkError>
 }
 
 /// What a link of version 1 may leave out. Frozen: when a later lab changes its defaults, old links must still mean what
-/// they meant.
+/// they meant. As text: built field by field it would be several times as much code of the page.
+const DEFAULTS_V1: &str = r#"{
+    "version": 1,
+    "name": "",
+    "seed": 42,
+    "dataset": { "source": "builtin", "id": "beauty-synthetic-10k" },
+    "split": { "kind": "random" },
+    "recommender": { "kind": "mlp" },
+    "engine": { "kind": "burn", "device": "flex" },
+    "strategy": { "kind": "single" },
+    "evaluation": { "metrics": ["rmse", "mae"], "candidates": "unseen", "threshold": 4.0 }
+}"#;
+
 fn defaults_v1() -> Value {
-    serde_json::json!({
-        "version": 1,
-        "name": "",
-        "seed": 42,
-        "dataset": { "source": "builtin", "id": "beauty-synthetic-10k" },
-        "split": { "kind": "random" },
-        "recommender": { "kind": "mlp" },
-        "engine": { "kind": "burn", "device": "flex" },
-        "strategy": { "kind": "single" },
-        "evaluation": { "metrics": ["rmse", "mae"], "candidates": "unseen", "threshold": 4.0 },
-    })
+    serde_json::from_str(DEFAULTS_V1).unwrap_or_default()
 }
 
 /// `value` without what `default` has too; what only `default` has becomes an explicit null.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use crate::absence::{Absence, AbsentDevice};
+use crate::spec::{Device, EngineKind};
+
 /// The protocol between a worker and whoever started it; raised when an old reader would misunderstand a new worker.
 pub const PROTOCOL_VERSION: u32 = 1;
 
@@ -18,8 +21,24 @@ pub struct Probe {
     pub features: Vec<String>,
     /// Devices, the default first.
     pub devices: Vec<ProbedDevice>,
+    /// Devices of Burn that are not among them, each with why. A worker that was built before this was told names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<AbsentDevice>,
     /// Kinds of recommenders.
     pub recommenders: Vec<String>,
+}
+
+impl Probe {
+    /// Why this device of Burn's is not here; `None` where it is. What an older worker says nothing of, it was not built with.
+    pub fn absence(&self, device: Device) -> Option<AbsentDevice> {
+        let name = device.as_str();
+        let burn = EngineKind::Burn.as_str();
+        if self.devices.iter().any(|found| found.engine == burn && found.device == name) {
+            return None;
+        }
+        let told = self.absent.iter().find(|absent| absent.engine == burn && absent.device == name).cloned();
+        Some(told.unwrap_or_else(|| AbsentDevice::of_burn(device, Absence::NotBuilt, "")))
+    }
 }
 
 /// A device that a worker can train on.

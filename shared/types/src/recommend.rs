@@ -34,6 +34,10 @@ pub struct RecommendRequest {
     /// Also recommend what the user, or the basket, has already.
     #[serde(default)]
     pub include_seen: bool,
+    /// Tell no row of the data set beside the list: neither what the user has, nor in a reason which items those are, which other person
+    /// is meant or what is known of the user. The server asks so for guests, where the data set is somebody's file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withhold_rows: bool,
 }
 
 const fn default_k() -> u32 {
@@ -176,6 +180,10 @@ pub struct Recommendations {
     /// Some of what the user had before the test; where reasons were asked for, and of a user alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub has: Vec<Owned>,
+    /// Whether reasons were asked for and rows of the data set were not told with them: see [`RecommendRequest::withhold_rows`]. Then
+    /// `has` is empty, and reasons speak of own items and of other people without naming them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
     /// What must be known to understand the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -184,6 +192,13 @@ pub struct Recommendations {
 /// What a reader is told between the items of which a model knows something and those that [`Recommendations::ties_from`] counts
 /// from.
 pub const NOTHING_KNOWN: &str = "Nothing is known from here on: ties at score 0, in the order of their ids.";
+
+/// What a reader is told where an answer has [`Recommendations::withheld`].
+pub const ROWS_WITHHELD: &str = "The data set is a file of the lab's owner: which items its users have, and what is known of \
+     them, is not shown to guests.";
+
+/// What a reason has in the place of a row of the data set that is not told.
+pub const NOT_FOR_GUESTS: &str = "(not shown to guests)";
 
 /// See [`Recommendations::ties_from`]. A predicted rating or a probability of 0 says something; a score of 0 is the absence of any
 /// evidence, where nothing scores less.
@@ -373,7 +388,14 @@ mod tests {
     use super::*;
 
     fn request() -> RecommendRequest {
-        RecommendRequest { user: Some("u".to_owned()), basket: Vec::new(), k: 10, explain: false, include_seen: false }
+        RecommendRequest {
+            user: Some("u".to_owned()),
+            basket: Vec::new(),
+            k: 10,
+            explain: false,
+            include_seen: false,
+            withhold_rows: false,
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct RunSummary {
     pub metrics: BTreeMap<String, f64>,
     /// Seconds of each part.
     pub timing: Timing,
-    /// Bytes held at the end, and the peak.
+    /// Bytes held at the end, and the peak, before baselines were fitted beside the method.
     pub memory: MemoryBytes,
     /// What ran it.
     pub engine: EngineInfo,
@@ -78,7 +78,8 @@ pub enum SummaryStatus {
     Finished,
 }
 
-/// Wall-clock seconds of each part of a run.
+/// Wall-clock seconds of each part of a run. None of them holds those of baselines, which have a span of their own,
+/// `baselines`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timing {
@@ -314,9 +315,13 @@ pub struct EvaluationInfo {
     /// `accuracy`; empty where none was asked for, and in results of before this was told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub of_the_mean: BTreeMap<String, f64>,
-    /// What baselines with the catalogue's defaults get on the same rows by the same code, by kind and metric: `bias` beside predicted ratings,
-    /// `popularity` beside lists. Of the metrics those that say how good predictions or lists are; without the kind that was run itself, none
-    /// where inputs were dealt out anew, and none in results of before this was told.
+    /// What baselines with the catalogue's defaults, learnt from the same rows, get on the same rows by the same code,
+    /// by kind and metric. `bias` has all metrics of predictions that the result has, beside methods that predict
+    /// ratings and are no baselines themselves; `popularity` has `precision`, `recall`, `f1`, `hit`, `ndcg`, `map` and
+    /// `mrr` at every cut-off of the result, for the same users and among the same candidates, beside every method that
+    /// ranks but `popularity` itself. Metrics that a baseline could not be given are left out, with a warning in the
+    /// result. Empty where neither is due, where `features.shuffle` dealt out inputs anew, where the host wanted none,
+    /// as for the trials of a search and the runs of a study, and in results of before this was told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub baselines: BTreeMap<String, BTreeMap<String, f64>>,
 }
@@ -338,6 +343,21 @@ pub struct TrainingInfo {
     pub stopped_early: bool,
     /// Learnt parameters.
     pub parameters: u64,
+    /// What it began with, as whoever trained has read it. Absent where nobody tells: of networks that no other framework trains,
+    /// of a training that went on from a checkpoint, and in results of before this was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Begun>,
+}
+
+/// What a training began with: two digests of 64 bits, each in 16 hexadecimal digits. They find accidents, not attacks. Of two trainings
+/// that shall differ in nothing but who computes, both are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Begun {
+    /// Of the first weights: the bits of all parameters, in the order of their names.
+    pub weights: String,
+    /// Of the order in which the rows are visited, epoch after epoch.
+    pub orders: String,
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ mod tests {
             ties_from: None,
             left_out: n,
             has: Vec::new(),
+            withheld: false,
             notes: Vec::new(),
         };
         let mut memory = Memory::new(2);

@@ -5,7 +5,7 @@ use std::path::Path;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use recspeed_engines::{Engines, Reference, State as Installed};
+use recspeed_engines::{Engines, Reference, gpu};
 use recspeed_types::api::{EngineInfo, EngineState, LabInfo};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,6 +32,7 @@ async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>
         role: visitor.role,
         probe,
         probe_failure,
+        gpu: gpu(),
         engines: engines(app.lab.data_home()),
         slots: app.lab.slots() as u32,
         memory_limit: app.lab.memory_limit(),
@@ -41,24 +42,16 @@ async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>
     app.told(&visitor, &info)
 }
 
-/// Looked up at every visit, so that an engine is offered as soon as it is installed: five small files at most, so none of the tens of thousands
-/// of an environment is looked at. Where things
-/// lie on this machine is nobody's business.
+/// Looked up at every visit, so that an engine is offered as soon as it is installed: small files alone, so none of the tens of
+/// thousands of an environment is looked at: those are, once a run asks for the engine. Where things lie on this machine is
+/// nobody's business.
 fn engines(home: &Path) -> Vec<EngineInfo> {
     let Ok(engines) = Engines::open(Some(home)) else { return Vec::new() };
     let info = |reference: &Reference| EngineInfo {
         kind: reference.kind,
-        state: match engines.state(reference.kind) {
-            Installed::Ready(_) => EngineState::Ready,
-            Installed::Missing => EngineState::Missing,
-            Installed::Unfinished
-            | Installed::Busy
-            | Installed::Unmended(_)
-            | Installed::Stale(_)
-            | Installed::OtherVersion(_)
-            | Installed::Damaged(_) => EngineState::Unusable,
-        },
+        state: EngineState::from(&engines.state(reference.kind)),
         install: reference.install_command(),
+        processors_alone: engines.is_for_processors(reference.kind),
     };
     Reference::all().iter().map(info).collect()
 }

@@ -1,17 +1,20 @@
 //! `/api/runs/ID/model` and `/api/runs/ID/recommendations`: asking a trained model.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use recspeed_models::ModelError;
+use recspeed_types::api::Role;
 use recspeed_types::recommend::{BasketEntry, DEFAULT_K, HOW_TO_ASK, ModelInfo, RecommendRequest, Recommendations};
 use recspeed_types::sentence;
+use recspeed_types::spec::DataSource;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::query::{Query, run_id};
 use super::{ApiError, AppState};
+use crate::access::Visitor;
 use crate::answers::AskError;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -36,7 +39,9 @@ async fn model(State(app): State<AppState>, Path(id): Path<String>) -> Result<Js
 
 /// Ask a run's model, in the address
 ///
-/// Either `user` or `basket`. An answer that was given before is given again at once.
+/// Either `user` or `basket`. An answer that was given before is given again at once. Where the data set is a file, uploaded or on the
+/// server, a guest is told no row of it: `has` is empty, reasons name no item that the user has, no other user and nothing that is known
+/// of one, and `withheld` says so.
 #[utoipa::path(
     get, path = "/api/runs/{id}/recommendations", tag = "models",
     params(
@@ -49,6 +54,7 @@ async fn model(State(app): State<AppState>, Path(id): Path<String>) -> Result<Js
     ),
     responses(
         (status = 200, description = "The best items", body = ref("#/components/schemas/Recommendations")),
+        (status = 401, description = "Of a user of a file, only the owner may ask with `include_seen`", body = ref("#/components/schemas/ApiFailure")),
         (status = 404, description = "No such run, or it has no model", body = ref("#/components/schemas/ApiFailure")),
         (status = 422, description = "An id is unknown (near ones are named), the method cannot answer, or a parameter is wrong", body = ref("#/components/schemas/ApiFailure")),
         (status = 429, description = "Too many questions wait", body = ref("#/components/schemas/ApiFailure")),
@@ -58,6 +64,7 @@ async fn model(State(app): State<AppState>, Path(id): Path<String>) -> Result<Js
 )]
 async fn recommend_by_query(
     State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Json<Recommendations>, ApiError> {
@@ -69,19 +76,21 @@ async fn recommend_by_query(
         k: query.parsed("k", "1 to 1000")?.unwrap_or(DEFAULT_K),
         explain: query.parsed("explain", "true or false")?.unwrap_or(false),
         include_seen: query.parsed("include_seen", "true or false")?.unwrap_or(false),
+        withhold_rows: false,
     };
-    answer(&app, id, &request).await
+    answer(&app, &visitor, id, request).await
 }
 
 /// Ask a run's model
 ///
-/// The same as JSON: for long baskets, and ids that hold commas.
+/// The same as JSON: for long baskets, and ids that hold commas. `withhold_rows` shows the owner what a guest would be told.
 #[utoipa::path(
     post, path = "/api/runs/{id}/recommendations", tag = "models",
     params(("id" = String, Path, description = "The run")),
     request_body(content = ref("#/components/schemas/RecommendRequest"), content_type = "application/json"),
     responses(
         (status = 200, description = "The best items", body = ref("#/components/schemas/Recommendations")),
+        (status = 401, description = "Of a user of a file, only the owner may ask with `include_seen`", body = ref("#/components/schemas/ApiFailure")),
         (status = 404, description = "No such run, or it has no model", body = ref("#/components/schemas/ApiFailure")),
         (status = 413, description = "The request is too long", body = ref("#/components/schemas/ApiFailure")),
         (status = 422, description = "An id is unknown (near ones are named), the method cannot answer, or a field is wrong", body = ref("#/components/schemas/ApiFailure")),
@@ -92,6 +101,7 @@ async fn recommend_by_query(
 )]
 async fn recommend(
     State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Json<Recommendations>, ApiError> {
@@ -100,12 +110,37 @@ async fn recommend(
         ApiError::invalid("", format!("The question cannot be read: {error}.")).remedy(HOW_TO_ASK)
     };
     let request: RecommendRequest = serde_json::from_str(&text).map_err(unreadable)?;
-    answer(&app, id, &request).await
+    answer(&app, &visitor, id, request).await
 }
 
-async fn answer(app: &AppState, id: String, request: &RecommendRequest) -> Result<Json<Recommendations>, ApiError> {
-    let run = app.lab.record(run_id(id)?).await?.id;
-    Ok(Json(app.answers.ask(&run, request).await?))
+/// The answer as whoever asks may have it. The link to a run is a link to its model and not to the rows of a file: a guest is told
+/// those of a data set that the lab makes itself and of no other.
+async fn answer(
+    app: &AppState,
+    visitor: &Visitor,
+    id: String,
+    mut request: RecommendRequest,
+) -> Result<Json<Recommendations>, ApiError> {
+    let run = app.lab.record(run_id(id)?).await?;
+    let is_file = match run.spec.dataset.source {
+        DataSource::Builtin => false,
+        DataSource::File | DataSource::Upload => true,
+    };
+    if visitor.role == Role::Guest && is_file {
+        // Beside the list without them, this one names each item that the user has.
+        if request.include_seen && request.user.is_some() {
+            return Err(seen_is_the_owners());
+        }
+        request.withhold_rows = true;
+    }
+    Ok(Json(app.answers.ask(&run.id, &request).await?))
+}
+
+fn seen_is_the_owners() -> ApiError {
+    let message =
+        "The data set is a file of the lab's owner, and `include_seen` would tell a guest which items the user has.";
+    ApiError::new(StatusCode::UNAUTHORIZED, "owner-only", message)
+        .remedy("Leave `include_seen` out, or open the link that `recspeed serve` printed when it started.")
 }
 
 fn no_model() -> ApiError {

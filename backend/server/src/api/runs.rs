@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use recspeed_types::api::{Role, RunPage, RunRecord, RunStatus};
+use recspeed_engines::Engines;
+use recspeed_types::api::{EngineState, Role, RunPage, RunRecord, RunStatus};
 use recspeed_types::builtin::BUILTIN_DATASETS;
 use recspeed_types::catalogue::ENTRIES;
 use recspeed_types::spec::{Source, SpecError};
@@ -16,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::query::{Query, run_id};
-use super::specs::checked;
+use super::specs::{checked, not_whole};
 use super::told::as_json;
 use super::{ApiError, AppState};
 use crate::access::Visitor;
@@ -68,10 +69,27 @@ async fn create(
     visitor.must_own()?;
     let (spec, parent) = request(&super::specs::text(body)?)?;
     checked(&app, &spec)?;
+    has_whole_engine(&app, &spec).await?;
     has_upload(&app, &spec)?;
     let record = app.lab.submit(visitor.person, spec, parent).await?;
     let location = format!("/api/runs/{}", record.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(record)).into_response())
+}
+
+/// Refuses an engine that is damaged, before a run waits for it. Tens of thousands of files are looked at, which takes a
+/// fraction of a second: on a thread of its own, and for the owner alone.
+async fn has_whole_engine(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiError> {
+    let kind = spec.engine.kind;
+    if !kind.is_reference() {
+        return Ok(());
+    }
+    let home = app.lab.data_home().to_owned();
+    let look = move || Engines::open(Some(&home)).map(|engines| EngineState::from(&engines.look(kind)));
+    let looked = tokio::task::spawn_blocking(look).await.map_err(|error| ApiError::internal(&error))?;
+    match looked.map_err(|error| ApiError::internal(&error))? {
+        EngineState::Ready => Ok(()),
+        state => Err(ApiError::spec(vec![not_whole(kind, state)])),
+    }
 }
 
 /// Refuses an upload that nobody has made, before a run waits for it. Only here: a guest who has a spec checked is not
@@ -272,6 +290,7 @@ async fn cancel(
         (status = 401, description = "Only the owner may", body = ref("#/components/schemas/ApiFailure")),
         (status = 404, description = "No such run", body = ref("#/components/schemas/ApiFailure")),
         (status = 409, description = "The run did not fail", body = ref("#/components/schemas/ApiFailure")),
+        (status = 422, description = "The server cannot run it any more", body = ref("#/components/schemas/ApiFailure")),
         (status = 429, description = "Too many runs wait", body = ref("#/components/schemas/ApiFailure")),
     )
 )]
@@ -281,7 +300,14 @@ async fn retry(
     Path(id): Path<String>,
 ) -> Result<Json<RunRecord>, ApiError> {
     visitor.must_own()?;
-    Ok(Json(app.lab.retry(run_id(id)?).await?))
+    let run = run_id(id)?;
+    let record = app.lab.record(run.clone()).await?;
+    // An engine or a GPU that was here when it was asked for may be gone. What cannot be tried again is told that first.
+    if matches!(record.status, RunStatus::Failed | RunStatus::Cancelled) {
+        checked(&app, &record.spec)?;
+        has_whole_engine(&app, &record.spec).await?;
+    }
+    Ok(Json(app.lab.retry(run).await?))
 }
 
 /// Delete a run with all that it said

@@ -5,9 +5,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use recspeed_engines::Engines;
+use recspeed_engines::{EngineError, Engines, Reference, find};
 use recspeed_types::ExperimentSpec;
-use recspeed_types::spec::{Device, SpecError};
+use recspeed_types::api::EngineState;
+use recspeed_types::probe::Probe;
+use recspeed_types::spec::{Device, EngineKind, EngineSpec, SpecError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -56,27 +58,12 @@ pub(super) fn checked(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiEr
     let engine = spec.resolve()?.engine;
     let mut mistakes = Vec::new();
     if engine.kind.is_reference() {
-        let engines = Engines::open(Some(app.lab.data_home()));
-        if let Err(error) = engines.and_then(|engines| engines.launch(engine.kind)) {
-            // Who asks may be anybody; where things lie on this machine is for its log.
-            let kind = engine.kind.as_str();
-            tracing::warn!(kind, %error, "an engine cannot be started");
-            let message = format!("is `{kind}`, which does not work here; run `recspeed engines install {kind}`");
-            mistakes.push(SpecError::new("engine.kind", message));
-        }
+        mistakes.extend(of_engine(app, &engine));
     } else if spec.engine.device == Device::Browser {
         let message = "is `browser`, which runs only in a tab; choose `flex`, or press Run in this tab";
         mistakes.push(SpecError::new("engine.device", message));
     } else if let Ok(probe) = app.lab.probed() {
-        let path = if spec.strategy.devices.is_some() { "strategy.devices" } else { "engine.device" };
-        let here = |device: &Device| {
-            probe.devices.iter().any(|found| found.engine == engine.kind.as_str() && found.device == device.as_str())
-        };
-        if let Some(missing) = spec.devices().iter().find(|device| !here(device)) {
-            let known: Vec<_> = probe.devices.iter().map(|found| format!("`{}`", found.device)).collect();
-            let message = format!("is `{}`; this server's worker has {}", missing.as_str(), known.join(", "));
-            mistakes.push(SpecError::new(path, message));
-        }
+        mistakes.extend(of_devices(probe, spec));
         let kind = &spec.recommender.kind;
         if !probe.recommenders.is_empty() && !probe.recommenders.contains(kind) {
             let known = probe.recommenders.join(", ");
@@ -84,4 +71,43 @@ pub(super) fn checked(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiEr
         }
     }
     if mistakes.is_empty() { Ok(()) } else { Err(ApiError::spec(mistakes)) }
+}
+
+/// What the engine of another framework lacks for a run.
+fn of_engine(app: &AppState, engine: &EngineSpec) -> Option<SpecError> {
+    let (error, state) = match Engines::open(Some(app.lab.data_home())) {
+        Ok(engines) => {
+            // Without a GPU there is no use in installing an engine for one.
+            let usable = engines.has_device(engine.kind, engine.device).and_then(|()| engines.launch(engine.kind));
+            (usable.err()?, EngineState::from(&engines.state(engine.kind)))
+        }
+        Err(error) => (error, EngineState::Unusable),
+    };
+    if let EngineError::NoDevice { device, why, remedy, .. } = &error {
+        let message = format!("is `{device}`: {} on this server; {remedy}", why.words());
+        return Some(SpecError::new("engine.device", message));
+    }
+    // Who asks may be anybody; where things lie on this machine is for its log.
+    tracing::warn!(kind = engine.kind.as_str(), %error, "an engine cannot be started");
+    Some(not_whole(engine.kind, state))
+}
+
+/// How an engine stands that cannot be used, and what mends it.
+pub(super) fn not_whole(kind: EngineKind, state: EngineState) -> SpecError {
+    let name = kind.as_str();
+    let install = find(kind).map(Reference::install_command).unwrap_or_default();
+    // It was whole when it was asked for, and could not be started all the same.
+    let state = if state == EngineState::Ready { EngineState::Unusable } else { state };
+    SpecError::new("engine.kind", format!("is `{name}`: {} on this server; {}", state.words(), state.remedy(&install)))
+}
+
+/// The first device of Burn's that the workers have not, why, and what brings it.
+fn of_devices(probe: &Probe, spec: &ExperimentSpec) -> Option<SpecError> {
+    let path = if spec.strategy.devices.is_some() { "strategy.devices" } else { "engine.device" };
+    let absent = spec.devices().into_iter().find_map(|device| probe.absence(device))?;
+    let known: Vec<_> = probe.devices.iter().map(|found| format!("`{}`", found.device)).collect();
+    let (why, remedy) = (absent.why.words(), absent.remedy);
+    let message =
+        format!("is `{}`: {why} on this server; {remedy}; its workers have {}", absent.device, known.join(", "));
+    Some(SpecError::new(path, message))
 }

@@ -150,8 +150,11 @@ fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> StudyPage {
             title: study.title.to_owned(),
             question: study.question.to_owned(),
             measured_ms: report.as_ref().map(|report| report.measured_ms),
-            recorded: recorded_study(study.name)
-                .map(|found| StudyRecorded { measured_ms: found.report.measured_ms, older: found.older }),
+            recorded: recorded_study(study.name).map(|found| StudyRecorded {
+                measured_ms: found.report.measured_ms,
+                older: found.older,
+                settings: found.settings.clone(),
+            }),
             partial: report.as_ref().and_then(|report| report.partial),
             attempt: attempt.map(shown),
             damage: (!damage.is_empty()).then(|| {

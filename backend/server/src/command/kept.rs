@@ -272,6 +272,8 @@ impl Keeper {
                 checkpoint_dir: Some(checkpoints.to_owned()),
                 resume: resume.take(),
                 users: users.cloned(),
+                // A trial is chosen by a number of its own, and its seconds are what the budget of a search counts.
+                baselines: users.is_some(),
                 silence: None,
             };
             let resumed = options.resume.is_some();

@@ -33,7 +33,7 @@ use clap::Subcommand;
 
 use failure::CommandError;
 
-pub(crate) use study::is_of_present_settings;
+pub(crate) use study::{Settings, against_present};
 
 /// What `recspeed` can be asked for in a terminal, besides `serve`.
 #[derive(Debug, Subcommand)]

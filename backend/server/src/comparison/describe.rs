@@ -1,6 +1,6 @@
 //! What the runs of one method gave, and what it is called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use recspeed_metrics::comparison::{spread, spreads};
 use recspeed_types::comparison::{ComparedMethod, Spread};
@@ -29,16 +29,35 @@ pub(crate) fn describe(name: &str, random: bool, runs: &[Run<'_>]) -> ComparedMe
 /// Share of a value within which two machines that round differently tell the same one.
 const ROUNDING: f64 = 1e-6;
 
-/// What one number for everybody gets by each metric, as the first of these runs that has it says. Where another says
+/// What the global mean gets by each metric, as the first of these runs that has it says. Where another says
 /// otherwise, as of likes and not of stars, or by other rows to learn from, there is no one number, and the metric is
 /// left out.
-pub(crate) fn of_the_mean<'a>(runs: impl IntoIterator<Item = &'a RunSummary>) -> BTreeMap<String, f64> {
-    let mut told: BTreeMap<String, Option<f64>> = BTreeMap::new();
-    for (name, value) in runs.into_iter().flat_map(|run| &run.evaluation.of_the_mean) {
-        let first = told.entry(name.clone()).or_insert(Some(*value));
+pub(crate) fn of_the_mean(runs: &[&RunSummary]) -> BTreeMap<String, f64> {
+    agreed(runs.iter().map(|run| &run.evaluation.of_the_mean))
+}
+
+/// What baselines get by kind and metric, under the same terms: runs carry them that were measured on the same rows. Of
+/// errors there are none where some runs err in stars and others by likes, for whom no baseline tells any.
+pub(crate) fn baselines(runs: &[&RunSummary]) -> BTreeMap<String, BTreeMap<String, f64>> {
+    let erring = runs.iter().filter(|run| run.has_errors());
+    let scales: BTreeSet<&str> = erring.map(|run| run.evaluation.rating_scale.as_str()).collect();
+    let kinds: BTreeSet<&String> = runs.iter().flat_map(|run| run.evaluation.baselines.keys()).collect();
+    let of_kind = |kind: &String| {
+        let mut values = agreed(runs.iter().filter_map(|run| run.evaluation.baselines.get(kind)));
+        values.retain(|name, _| scales.len() < 2 || name.contains('@'));
+        (!values.is_empty()).then(|| (kind.clone(), values))
+    };
+    kinds.into_iter().filter_map(of_kind).collect()
+}
+
+/// By metric the value that the first tells, without those that another tells otherwise.
+fn agreed<'a>(told: impl Iterator<Item = &'a BTreeMap<String, f64>>) -> BTreeMap<String, f64> {
+    let mut agreed: BTreeMap<String, Option<f64>> = BTreeMap::new();
+    for (name, value) in told.flatten() {
+        let first = agreed.entry(name.clone()).or_insert(Some(*value));
         *first = first.filter(|first| (first - value).abs() <= ROUNDING * first.abs());
     }
-    told.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    agreed.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// Which methods another run of the same seed would give other numbers of; `None` where all repeat to the bit.
@@ -111,8 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn one_number_for_everybody_is_that_of_the_first_run_that_has_it_and_none_where_another_says_otherwise() {
-        let told = |runs: &[RunSummary]| of_the_mean(runs).into_iter().collect::<Vec<_>>();
+    fn the_global_mean_is_that_of_the_first_run_that_has_it_and_none_where_another_says_otherwise() {
+        let told = |runs: &[RunSummary]| {
+            let runs: Vec<&RunSummary> = runs.iter().collect();
+            of_the_mean(&runs).into_iter().collect::<Vec<_>>()
+        };
         let (scores, stars) = (summary(&[]), summary(&[("rmse", 1.125), ("accuracy", 0.75)]));
         let both = [("accuracy".to_owned(), 0.75), ("rmse".to_owned(), 1.125)];
         assert_eq!(told(&[scores.clone(), stars.clone()]), both, "the first one ranks by scores alone");
@@ -124,6 +146,37 @@ mod tests {
         // What has once been told otherwise stays untold.
         assert_eq!(told(&[stars.clone(), summary(&[("rmse", 0.4)]), stars]), both[..1]);
         assert!(told(&[scores]).is_empty());
+    }
+
+    /// A result in stars or likes, with what these baselines get.
+    fn carrying(scale: &str, metric: &str, baselines: &[(&str, &str, f64)]) -> RunSummary {
+        let mut run = summary(&[]);
+        run.metrics.insert(metric.to_owned(), 0.5);
+        run.evaluation.rating_scale = scale.to_owned();
+        for (kind, metric, value) in baselines {
+            run.evaluation.baselines.entry((*kind).to_owned()).or_default().insert((*metric).to_owned(), *value);
+        }
+        run
+    }
+
+    #[test]
+    fn baselines_are_those_that_any_run_carries_and_on_which_all_agree() {
+        let told = |runs: &[RunSummary]| {
+            let runs: Vec<&RunSummary> = runs.iter().collect();
+            let all = baselines(&runs).into_iter();
+            all.flat_map(|(kind, values)| values.into_iter().map(move |(name, value)| format!("{kind} {name} {value}")))
+                .collect::<Vec<_>>()
+        };
+        let lists = carrying("stars", "ndcg@10", &[("popularity", "ndcg@10", 0.25)]);
+        let stars = carrying("stars", "rmse", &[("bias", "rmse", 0.9), ("popularity", "ndcg@10", 0.25)]);
+        assert_eq!(told(&[lists.clone(), stars.clone()]), ["bias rmse 0.9", "popularity ndcg@10 0.25"]);
+        // By other rows to learn from.
+        let other = carrying("stars", "ndcg@10", &[("popularity", "ndcg@10", 0.5)]);
+        assert_eq!(told(&[stars.clone(), other]), ["bias rmse 0.9"]);
+        // Beside errors of likes no star stands.
+        let likes = carrying("liked (1) or not (0)", "rmse", &[]);
+        assert_eq!(told(&[stars, likes]), ["popularity ndcg@10 0.25"]);
+        assert!(told(&[carrying("stars", "rmse", &[])]).is_empty(), "results of before it was told");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use recspeed_types::{ExperimentSpec, RunSummary, UserValues};
 
 pub(crate) use conditions::{Difference, data_seed, differences, nothing_shared, of_specs, same_scale, two_scales};
 pub(crate) use curves::Collector;
-pub(crate) use describe::{describe, not_to_the_bit, of_the_mean, told_apart};
+pub(crate) use describe::{baselines, describe, not_to_the_bit, of_the_mean, told_apart};
 pub(crate) use grouping::one_method;
 pub(crate) use knowledge::{flattered, uneven_knowledge};
 pub(crate) use side_by_side::{FinishedRun, Method, compare, methods};

@@ -9,8 +9,8 @@ use recspeed_types::comparison::{ComparedMethod, ComparedRuns, RunComparison};
 use recspeed_types::{ExperimentSpec, RunId, RunSummary};
 
 use super::{
-    Difference, Run, conditions, describe, differences, flattered, not_to_the_bit, nothing_shared, of_the_mean,
-    one_method, same_scale, told_apart, two_scales, uneven_knowledge,
+    Difference, Run, baselines, conditions, describe, differences, flattered, not_to_the_bit, nothing_shared,
+    of_the_mean, one_method, same_scale, told_apart, two_scales, uneven_knowledge,
 };
 
 /// A finished run.
@@ -118,9 +118,10 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
         format!("Errors are on two scales: those of “{stars}” are in stars, those of “{likes}” of probabilities.")
     }));
     let on_its_rows = methods.iter().zip(&unlike).filter(|(_, unlike)| unlike.is_empty());
-    let of_the_mean = of_the_mean(on_its_rows.flat_map(|(method, _)| method).map(|run| &run.summary));
+    let on_its_rows: Vec<&RunSummary> = on_its_rows.flat_map(|(method, _)| method).map(|run| &run.summary).collect();
+    let (of_the_mean, baselines) = (of_the_mean(&on_its_rows), baselines(&on_its_rows));
     let (curves, left_out) = (Vec::new(), Vec::new());
-    RunComparison { methods: compared, settings: paths, metrics, warnings, curves, left_out, of_the_mean }
+    RunComparison { methods: compared, settings: paths, metrics, warnings, curves, left_out, of_the_mean, baselines }
 }
 
 /// What the page and the tests call each method: the name that it was given or that of its recommender, with what it differs in

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use recspeed_types::api::StudyRecorded;
 use recspeed_types::study::{STUDIES, StudyCell, StudyReport};
 use rust_embed::RustEmbed;
 
-use crate::command::is_of_present_settings;
+use crate::command::{Settings, against_present};
 
 /// The files.
 #[derive(RustEmbed)]
@@ -26,6 +27,9 @@ pub struct Recorded {
     pub told: StudyReport,
     /// Whether the study measures something else by now: another data set, network or setting.
     pub older: bool,
+    /// What a reader must know of that, in sentences: what differs, or that the report does not tell enough to say. Nothing where all
+    /// settings are those of today.
+    pub settings: Option<String>,
 }
 
 /// The report of this study that comes with the program; `None` where none does.
@@ -39,8 +43,12 @@ fn read(name: &str) -> Option<Recorded> {
     let file = Files::get(&format!("{name}.json"))?;
     match serde_json::from_slice::<StudyReport>(&file.data) {
         Ok(report) => {
-            let (told, older) = (elsewhere(report.clone()), !is_of_present_settings(&report));
-            Some(Recorded { report, told, older })
+            let (older, settings) = match against_present(&report) {
+                Settings::Same => (false, None),
+                Settings::DefaultsUntold => (false, Some(StudyRecorded::DEFAULTS_UNTOLD.to_owned())),
+                Settings::Other(differ) => (true, Some(format!("{} {differ}", StudyRecorded::OLDER))),
+            };
+            Some(Recorded { told: elsewhere(report.clone()), report, older, settings })
         }
         Err(error) => {
             tracing::error!(name, %error, "the report that comes with the program cannot be read");
@@ -111,7 +119,7 @@ mod tests {
                 Some(spec) => spec.seed += 1,
                 None => other.conditions.push("Of something else.".to_owned()),
             }
-            assert!(!is_of_present_settings(&other), "{}", study.name);
+            assert!(matches!(against_present(&other), Settings::Other(_)), "{}", study.name);
         }
     }
 

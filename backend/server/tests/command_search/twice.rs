@@ -13,7 +13,8 @@ fn no_trial_is_made_twice_and_a_space_smaller_than_the_budget_is_told() {
         let tried = |folder: &str| trials(&bench, folder).iter().map(neighbours).collect::<Vec<_>>();
         let mut all = tried("found");
         let result = &results(&output)[0];
-        let due = "its space ended after 9 trials, before its budget of 25 trials: no other differs";
+        let due = "its space ended after 9 trials, before its budget of 25 trials: \
+                   no other combination of its values is both possible and new";
         assert_eq!(result["notes"][0], due, "{result}");
         assert!(stderr(&output).contains(&format!("item-knn: {due}")), "{}", stderr(&output));
         // What goes on tries what an uninterrupted search has tried.

@@ -112,7 +112,7 @@ fn containers_and_sizes_that_a_part_leaves_out_are_named_on_the_page_in_the_term
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let page = || read(&bench.path("home/studies/retrieval.json"));
-    let others = "burn,torch,torch-matrix,tensorflow,tensorflow-matrix,pyvelox,pyvelox-list";
+    let others = "burn,torch,torch-matrix,tensorflow,tensorflow-matrix,pyvelox,pyvelox-list,pyarrow,numpy";
     let command = "recspeed study retrieval";
     let text = study("10000", "plain");
     let due = [

@@ -10,6 +10,7 @@ mod full_disk;
 mod full_file_system;
 mod log;
 mod models;
+mod offer;
 mod openapi;
 mod page;
 mod process;

@@ -10,7 +10,7 @@ use recspeed_types::RunId;
 use recspeed_types::api::RunStatus;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Options};
+use crate::bench::{Bench, Options, TOKEN};
 use crate::restart::real_worker;
 
 /// A run with a model, by the real worker.
@@ -99,6 +99,79 @@ async fn whoever_has_a_runs_link_may_ask_its_model() {
     assert_eq!(bench.owner(Method::DELETE, &format!("/api/runs/{id}"), None).await.0, StatusCode::NO_CONTENT);
     assert!(!models.join(&id).exists());
     assert_eq!(bench.guest(&format!("{address}?user={user}")).await.1["code"], "no-run");
+}
+
+/// Puts a file of ratings into the lab: its hash.
+async fn uploaded(bench: &Bench, rows: String) -> String {
+    let request = axum::http::Request::builder()
+        .method(Method::POST)
+        .uri("/api/datasets?name=mine&format=amazon-csv")
+        .header(axum::http::header::HOST, "127.0.0.1")
+        .header(axum::http::header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+        .body(axum::body::Body::from(rows))
+        .unwrap();
+    let (status, _, answer) = bench.send(request).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer:?}");
+    let record: Value = serde_json::from_slice(&answer).unwrap();
+    record["sha256"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_with_the_link_of_a_run_is_told_no_row_of_an_uploaded_file_and_the_owner_all_of_them() {
+    let bench = real().await;
+    // 40 people who each have 8 of 12 films.
+    let has = |user: usize, film: usize| !(user + 2 * film).is_multiple_of(3);
+    let row = |(user, film): (usize, usize)| format!("person-{user},film-{film},5,{}\n", 1_000 + 20 * film + user);
+    let all = (0..40).flat_map(|user| (0..12).map(move |film| (user, film)));
+    let rows: Vec<String> = all.filter(|&(user, film)| has(user, film)).map(row).collect();
+    let sha256 = uploaded(&bench, rows.concat()).await;
+    let spec = json!({
+        "version": 1,
+        "dataset": { "source": "upload", "id": sha256, "format": "amazon-csv" },
+        "recommender": { "kind": "item-knn" },
+        "evaluation": { "metrics": ["ndcg@5"], "max_users": 5 },
+    });
+    let id = finished_spec(&bench, spec).await;
+    let address = format!("/api/runs/{id}/recommendations");
+    let (_, model) = bench.guest(&format!("/api/runs/{id}/model")).await;
+    let user = model["users"][0].as_str().unwrap();
+    let query = format!("{address}?user={user}&k=4&explain=true");
+    let reasons = |answer: &Value| -> Vec<String> {
+        let items = answer["items"].as_array().unwrap().iter();
+        let all = items.flat_map(|item| item["reasons"].as_array().cloned().unwrap_or_default());
+        all.map(|reason| reason.as_str().unwrap().to_owned()).collect()
+    };
+
+    // The owner asks first: what they are told is remembered, and must not be given to a guest.
+    let (status, told) = bench.owner(Method::GET, &query, None).await;
+    assert_eq!((status, &told["withheld"]), (StatusCode::OK, &Value::Null), "{told}");
+    assert!(told["has"].as_array().is_some_and(|has| !has.is_empty()), "{told}");
+    let of_owner = reasons(&told);
+    assert!(of_owner.iter().any(|reason| reason.starts_with("they have film-")), "{told}");
+
+    let (status, unnamed) = bench.guest(&query).await;
+    assert_eq!((status, &unnamed["withheld"], &unnamed["has"]), (StatusCode::OK, &json!(true), &Value::Null));
+    let of_guest = reasons(&unnamed);
+    assert_eq!(of_guest.len(), of_owner.len(), "{unnamed}");
+    for reason in &of_guest {
+        assert!(reason.starts_with("an item that they have (not shown to guests)"), "{reason}");
+        assert!(!reason.contains("film-"), "{reason}");
+    }
+    let list = |answer: &Value| -> Vec<(Value, Value)> {
+        answer["items"].as_array().unwrap().iter().map(|item| (item["item"].clone(), item["score"].clone())).collect()
+    };
+    assert_eq!(list(&unnamed), list(&told), "the list is the model's, and the same for both");
+    assert_eq!(bench.owner(Method::GET, &query, None).await.1, told, "and the owner is told all of it after a guest");
+
+    // Beside the list without them, one with what the user has would name it.
+    let seen = format!("{query}&include_seen=true");
+    let (status, failure) = bench.guest(&seen).await;
+    assert_eq!((status, failure["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("owner-only")), "{failure}");
+    assert!(failure["remedy"].as_str().unwrap().starts_with("Leave `include_seen` out"), "{failure}");
+    assert_eq!(bench.owner(Method::GET, &seen, None).await.0, StatusCode::OK);
+    let (status, of_basket) = bench.guest(&format!("{address}?basket=film-1&explain=true&include_seen=true")).await;
+    assert_eq!(status, StatusCode::OK, "a basket is the guest's own: {of_basket}");
+    assert!(reasons(&of_basket).iter().any(|reason| reason.starts_with("the basket has film-1")), "{of_basket}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,6 +92,9 @@ fn of_a_rank(arguments: &Arguments, emitter: &Emitter, memory_limit: Option<u64>
     ] {
         all.extend(number.into_iter().flat_map(|number| [name.into(), number.to_string().into()]));
     }
+    if arguments.no_baselines {
+        all.push("--no-baselines".into());
+    }
     all
 }
 

@@ -14,7 +14,7 @@ use clap::Args;
 use recspeed_data::retrieval::{self, Columns, Container, Plain};
 use recspeed_types::FailureCode;
 use recspeed_types::spec::Device;
-use recspeed_types::study::retrieval::{Asked, COLUMN_FILES, Retrieved};
+use recspeed_types::study::retrieval::{Asked, COLUMN_FILES, MOST_BEYOND, Retrieved};
 
 use crate::output::{answer, complain};
 use crate::{device, machine, watch};
@@ -41,6 +41,9 @@ pub(crate) struct RetrievalArguments {
     /// Rows that are read one by one at most (all unless set).
     #[arg(long)]
     single_rows: Option<u64>,
+    /// Bytes of a copy that no cache holds: batches are read once more, each time behind it (not unless set).
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MOST_BEYOND))]
+    beyond_bytes: Option<u64>,
 }
 
 /// Measures one container and prints what it found.
@@ -88,8 +91,8 @@ fn measure<C: Container>(
     let filled = container.fill(read(&arguments.columns)?);
     let resident_bytes = grown(before, machine::process_memory().now);
     let plain = read(&arguments.columns)?;
-    let RetrievalArguments { repeats, batch_rows, single_rows, .. } = *arguments;
-    let asked = Asked { repeats, batch_rows, single_rows };
+    let RetrievalArguments { repeats, batch_rows, single_rows, beyond_bytes, .. } = *arguments;
+    let asked = Asked { repeats, batch_rows, single_rows, beyond_bytes };
     let start = Instant::now();
     let found = retrieval::measure(container, &filled, &plain, &asked, 0.0, &mut || start.elapsed().as_secs_f64());
     // The lab's own of every container, so that two builds are told apart, and what Burn's tensors lie in.
@@ -154,6 +157,7 @@ mod tests {
             // The last batch is shorter.
             batch_rows: 300,
             single_rows: Some(50),
+            beyond_bytes: Some(100_000),
         };
         let flex = device::burn(Device::Flex).expect("flex is always here");
         for (name, found) in [
@@ -172,6 +176,8 @@ mod tests {
                 [&found.single_s, &found.batch_s, &found.copy_s, &found.build_s, &found.back_s].map(Vec::len),
                 [2; 5]
             );
+            let beyond = found.beyond.expect("it was asked for");
+            assert_eq!([&beyond.memory_s, &beyond.batch_s, &beyond.copy_s].map(Vec::len), [2; 3], "{name}");
             // Flex holds times in 32 bits too.
             assert!(found.buffer_bytes >= 16 * 1000, "{name}: {}", found.buffer_bytes);
         }

@@ -93,6 +93,20 @@ fn long() -> String {
 }
 
 #[test]
+fn a_worker_that_is_told_so_fits_no_baselines_and_gives_the_same_metrics() {
+    let of = |arguments: &[&str]| {
+        let ended = run(arguments, &toml(SMALL));
+        match ended.last() {
+            EventKind::Finished { summary } => (summary.evaluation.baselines.len(), summary.metrics.clone()),
+            other => panic!("the run ended with {other:?}\n{}", ended.log),
+        }
+    };
+    let (with, without) = (of(&[]), of(&["--no-baselines"]));
+    assert_eq!((with.0, without.0), (1, 0));
+    assert_eq!(with.1, without.1);
+}
+
+#[test]
 fn a_run_ends_with_status_0_and_a_summary() {
     let ended = run(&[], &toml(SMALL));
     assert_eq!(ended.status, Some(0), "{}", ended.log);

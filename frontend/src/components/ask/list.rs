@@ -1,7 +1,7 @@
 //! An answer: what the user has, the items with their scores and reasons, and what must be known to understand them.
 
 use leptos::prelude::*;
-use recspeed_types::recommend::NOTHING_KNOWN;
+use recspeed_types::recommend::{NOTHING_KNOWN, ROWS_WITHHELD};
 use serde_json::{Value, json};
 
 use crate::charts::value;
@@ -25,6 +25,21 @@ fn owned(whom: &str, answer: &Value) -> Option<String> {
     (!has.is_empty()).then(|| format!("{whom} has {}{others}.", has.join(", ")))
 }
 
+/// What stands below the list.
+fn notes(answer: &Value, names_own: bool) -> Vec<String> {
+    let mut notes = texts(&answer["notes"]);
+    if answer["items"].as_array().is_none_or(Vec::is_empty) {
+        notes.insert(0, "Nothing is left to recommend: every item that could be is known already.".to_owned());
+    }
+    if let Some(known @ 1..) = answer["left_out"].as_u64().filter(|_| !names_own) {
+        notes.push(format!("{known} known {} left out.", if known == 1 { "item is" } else { "items are" }));
+    }
+    if answer["withheld"] == true {
+        notes.push(ROWS_WITHHELD.to_owned());
+    }
+    notes
+}
+
 /// The answer about `whom`, a user's id.
 pub(super) fn list(whom: &str, answer: &Value) -> impl IntoView + use<> {
     let mut items: Vec<AnyView> = answer["items"]
@@ -42,14 +57,8 @@ pub(super) fn list(whom: &str, answer: &Value) -> impl IntoView + use<> {
     {
         items.insert(known, view! { <li class="ask-border" data-testid="ask-border">{NOTHING_KNOWN}</li> }.into_any());
     }
-    let mut notes = texts(&answer["notes"]);
-    if items.is_empty() {
-        notes.insert(0, "Nothing is left to recommend: every item that could be is known already.".to_owned());
-    }
     let has = owned(whom, answer);
-    if let Some(known @ 1..) = answer["left_out"].as_u64().filter(|_| has.is_none()) {
-        notes.push(format!("{known} known {} left out.", if known == 1 { "item is" } else { "items are" }));
-    }
+    let notes = notes(answer, has.is_some());
     let has = has.map(|has| view! { <p class="note" data-testid="ask-has">{has}</p> });
     let notes: Vec<AnyView> = notes.into_iter().map(|note| view! { <p class="note">{note}</p> }.into_any()).collect();
     view! { {has}<ol class="ask-list" data-testid="ask-list">{items}</ol>{notes} }
@@ -68,5 +77,19 @@ mod tests {
         assert_eq!(owned("u", &has).as_deref(), Some("u has A · a, b and 3 more."));
         assert_eq!(owned("u", &json!({ "has": [{ "item": "a" }], "left_out": 0 })).as_deref(), Some("u has a."));
         assert_eq!((owned("u", &json!({ "has": [] })), owned("", &json!({ "left_out": 2 }))), (None, None));
+    }
+
+    #[test]
+    fn a_guest_who_is_not_told_what_the_user_has_is_told_that_it_is_not_shown_and_whoever_is_told_is_not() {
+        let items = json!([{ "item": "a", "score": 0.5 }]);
+        let of_guest = json!({ "items": items, "left_out": 2, "withheld": true });
+        assert_eq!(notes(&of_guest, false), ["2 known items are left out.", ROWS_WITHHELD]);
+        let of_owner = json!({ "items": items, "left_out": 2, "notes": ["A note."] });
+        assert_eq!(
+            (notes(&of_owner, false), notes(&of_owner, true)),
+            (vec!["A note.".to_owned(), "2 known items are left out.".to_owned()], vec!["A note.".to_owned()])
+        );
+        let none = notes(&json!({ "items": [], "left_out": 0 }), false);
+        assert!(none.len() == 1 && none[0].starts_with("Nothing is left to recommend"), "{none:?}");
     }
 }

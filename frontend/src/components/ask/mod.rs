@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use self::list::{list, texts};
 use self::question::question;
-use super::{Icon, Picture};
+use super::{Icon, Picture, Refused};
 use crate::state::{Answerer, Answers, RunState};
 
 /// Users and items that are offered as buttons.
@@ -46,7 +46,7 @@ pub(crate) fn AskModel(
 fn framed(in_stage: bool, test_id: &'static str, content: AnyView) -> AnyView {
     if in_stage {
         view! {
-            <section class="asked" aria-labelledby="ask-title" data-testid=test_id>
+            <section class="asked" tabindex="-1" aria-labelledby="ask-title" data-testid=test_id>
                 <h3 id="ask-title">"What it recommends"</h3>
                 {content}
             </section>
@@ -54,7 +54,7 @@ fn framed(in_stage: bool, test_id: &'static str, content: AnyView) -> AnyView {
         .into_any()
     } else {
         view! {
-            <section class="card details ask" aria-labelledby="ask-title" data-testid=test_id>
+            <section class="card details ask" tabindex="-1" aria-labelledby="ask-title" data-testid=test_id>
                 <h2 id="ask-title">"Ask the model"</h2>
                 {content}
             </section>
@@ -70,6 +70,8 @@ fn Panel(who: Answerer, in_stage: bool) -> impl IntoView {
     let unasked = is_recorded || (in_stage && matches!(who, Answerer::Tab(_)));
     let who = StoredValue::new(who);
     let model = RwSignal::new(None::<Value>);
+    // Why nothing is known of the model: it can be asked for a user all the same, by whoever knows one.
+    let unknown = RwSignal::new(None::<String>);
     let (reply, asking) = (RwSignal::new(Reply::Nothing), RwSignal::new(false));
     let of_basket = RwSignal::new(false);
     let (whom, k) = (RwSignal::new(String::new()), RwSignal::new(if in_stage { "5" } else { "10" }.to_owned()));
@@ -108,17 +110,21 @@ fn Panel(who: Answerer, in_stage: bool) -> impl IntoView {
     };
     let users = Memo::new(move |_| names(model.get().as_ref(), "users"));
     let items = Memo::new(move |_| names(model.get().as_ref(), "items"));
-    who.get_value().info(move |told| match told {
-        Ok(info) => {
-            let first = names(Some(&info), "users").into_iter().next().filter(|_| unasked);
-            if model.try_set(Some(info)).is_none()
-                && let Some(first) = first
-            {
-                of_user(first);
+    let learn = move || {
+        unknown.set(None);
+        who.get_value().info(move |told| match told {
+            Ok(info) => {
+                let first = names(Some(&info), "users").into_iter().next().filter(|_| unasked);
+                if model.try_set(Some(info)).is_none()
+                    && let Some(first) = first
+                {
+                    of_user(first);
+                }
             }
-        }
-        Err(text) => drop(reply.try_set(Reply::Failed(text))),
-    });
+            Err(text) => drop(unknown.try_set(Some(text))),
+        });
+    };
+    learn();
     let offered = if is_recorded { RECORDED } else { OFFERED };
     let person = move |id: String| {
         let (own, called) = (id.clone(), id.clone());
@@ -225,6 +231,7 @@ fn Panel(who: Answerer, in_stage: bool) -> impl IntoView {
     });
     view! {
         <div class="ask-body">
+            {move || unknown.get().map(|text| view! { <Refused text=text again=move |()| learn() test_id="ask-unknown"/> })}
             {people}
             {form}
             <div aria-live="polite" aria-busy=move || asking.get().to_string()>{move || match reply.get() {

@@ -188,6 +188,7 @@ mod tests {
             best_epoch: None,
             stopped_early: false,
             parameters: 1,
+            begun: None,
         };
         let (name, text) = last_loss(&training(375));
         assert_eq!(name, "Mean loss of the last epoch");

@@ -1,11 +1,10 @@
 //! The metrics: the first ones large, all of them in a table with their definitions.
 
-use std::collections::BTreeMap;
-
 use leptos::prelude::*;
+use recspeed_types::MetricName;
+use recspeed_types::beside::{Beside, beside};
 use recspeed_types::metric::{Direction, MetricKind};
 use recspeed_types::summary::EvaluationInfo;
-use recspeed_types::{MetricName, catalogue};
 
 use crate::charts::{difference, is_beyond_rounding, value};
 use crate::components::Hint;
@@ -13,37 +12,12 @@ use crate::components::Hint;
 /// What stands beside a metric that baselines have as well.
 const OF_BASELINES: &str = " Below it stands what the simplest methods get on the same rows, learnt from the same ratings: \
                             whatever is worth its name does better.";
-/// The baseline that every result has beside its errors.
-const MEAN: &str = "global-mean";
-
 /// Metrics shown large.
 const TILES: usize = 4;
 
-/// What a baseline gets, by metric.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Baseline {
-    kind: String,
-    /// Its name for people.
-    title: String,
-    values: BTreeMap<String, f64>,
-}
-
 /// The baselines of a result of a method of this kind, the simplest first; no method stands beside itself.
-pub(crate) fn beside(kind: &str, evaluation: EvaluationInfo) -> Vec<Baseline> {
-    let EvaluationInfo { of_the_mean, baselines, rating_scale, .. } = evaluation;
-    let of_likes = rating_scale != "stars";
-    std::iter::once((MEAN.to_owned(), of_the_mean))
-        .chain(baselines)
-        .filter(|(baseline, values)| baseline != kind && !values.is_empty())
-        .map(|(kind, values)| {
-            let title = match catalogue::find(&kind) {
-                _ if kind == MEAN && of_likes => "Share of likes".to_owned(),
-                Some(entry) => entry.title.to_owned(),
-                None => kind.clone(),
-            };
-            Baseline { kind, title, values }
-        })
-        .collect()
+pub(crate) fn baselines_of(kind: &str, evaluation: &EvaluationInfo) -> Vec<Beside> {
+    beside(&evaluation.of_the_mean, &evaluation.baselines, &[kind])
 }
 
 /// A metric with the same metric of the run before, and those of baselines.
@@ -95,8 +69,8 @@ impl Row {
 }
 
 /// The rows of a result beside those of the run before and those of baselines.
-pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)], beside: &[Baseline]) -> Vec<Row> {
-    let of = |one: &Baseline, name: &str| Some((one.kind.clone(), one.title.clone(), *one.values.get(name)?));
+pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)], beside: &[Beside]) -> Vec<Row> {
+    let of = |one: &Beside, name: &str| Some((one.kind.clone(), one.title.clone(), *one.values.get(name)?));
     metrics
         .iter()
         .map(|(name, value)| Row {
@@ -199,7 +173,7 @@ mod tests {
         let told =
             || measured(r#"{"rmse":1.1256}"#, r#"{"bias":{"rmse":1.01},"popularity":{"ndcg@10":0.05}}"#, "stars");
         let of = |kind: &str, told: EvaluationInfo| {
-            let all = rows(&metrics, &[], &beside(kind, told));
+            let all = rows(&metrics, &[], &baselines_of(kind, &told));
             let named =
                 |row: &Row| row.beside.iter().map(|(_, title, gets)| format!("{title} {gets}")).collect::<Vec<_>>();
             let explained: Vec<bool> =
@@ -212,7 +186,7 @@ mod tests {
         assert_eq!(of("global-mean", told())[0], ["User and item bias 1.01"]);
         assert_eq!(of("popularity", told())[1], Vec::<String>::new());
         let likes = measured(r#"{"rmse":0.4}"#, "{}", "liked (1) or not (0)");
-        assert_eq!(of("densenet", likes)[0], ["Share of likes 0.4"]);
+        assert_eq!(of("densenet", likes)[0], ["Global mean 0.4"], "of likes, whose mean is their share");
         assert_eq!(of("mlp", measured("{}", "{}", "stars")), [const { Vec::<String>::new() }; 3], "an older result");
     }
 

@@ -10,7 +10,7 @@ use super::curves::{Curves, final_metrics};
 use super::facts::Facts;
 use super::groups::Groups;
 use super::importance::FeatureImportance;
-use super::metrics::{MetricTable, Row, Tiles, beside, rows};
+use super::metrics::{MetricTable, Row, Tiles, baselines_of, rows};
 use super::progress::ProgressLine;
 use super::ranks::Ranks;
 use crate::charts::capital;
@@ -202,7 +202,7 @@ fn rows_of(shown: Option<RunState>, compared: Option<RunState>) -> Vec<Row> {
     let compared =
         compared.filter(|other| shown.as_ref().is_some_and(|run| comparable(&spec_of(run), &spec_of(other))));
     let kind = shown.as_ref().map(|run| spec_of(run).recommender.kind).unwrap_or_default();
-    let beside = summary_of(shown.clone()).map(|summary| beside(&kind, summary.evaluation)).unwrap_or_default();
+    let beside = summary_of(shown.clone()).map(|summary| baselines_of(&kind, &summary.evaluation)).unwrap_or_default();
     rows(&final_metrics(shown), &final_metrics(compared), &beside)
 }
 

@@ -37,9 +37,10 @@ fn lines(answer: &Value, name: &str) -> Lines {
 pub(super) fn card(answer: &Value) -> Option<AnyView> {
     let names = loss_first(list(&answer["curves"]).iter().map(|curve| text(&curve["name"])).collect());
     let first = names.first()?.clone();
-    let kinds = |curve: &Value| text(&answer["methods"][curve["method"].as_u64().unwrap_or_default() as usize]["kind"]);
-    let kinds: std::collections::BTreeSet<String> = list(&answer["curves"]).iter().map(kinds).collect();
-    let unlike = kinds.len() > 1;
+    let kind = |curve: &Value| text(&answer["methods"][curve["method"].as_u64().unwrap_or_default() as usize]["kind"]);
+    let mut kinds = list(&answer["curves"]).iter().map(kind);
+    let first_kind = kinds.next();
+    let unlike = kinds.any(|kind| Some(kind) != first_kind);
     let answer = StoredValue::new(answer.clone());
     let name = RwSignal::new(first);
     let log = RwSignal::new(false);

@@ -2,6 +2,7 @@
 //! `/c/ID,ID`; the first run is the baseline, which the others are tested against.
 
 mod curves;
+mod link;
 mod picker;
 mod significance;
 mod table;
@@ -72,7 +73,7 @@ pub(crate) fn ComparePage() -> impl IntoView {
                 <Show when=move || some.get()><Share chosen=chosen/></Show>
             </header>
             <Show when=move || some.get()>
-                <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
+                <div role="group" tabindex="-1" aria-label="What differs" aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
                     {move || match reply.get() {
                         Reply::Asking => view! { <p class="note pad">"Setting the runs side by side…"</p> }.into_any(),
                         Reply::Failed(text) => {

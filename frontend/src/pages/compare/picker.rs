@@ -7,6 +7,7 @@ use recspeed_types::ExperimentSpec;
 use recspeed_types::api::RunRecord;
 use recspeed_types::limits::MAX_COMPARED_RUNS;
 
+use super::link::ByLink;
 use crate::components::Refused;
 use crate::pages::runs::{headline, when};
 use crate::state::api::{self, ApiError};
@@ -23,7 +24,8 @@ const ONE: &str = "This is the only run that has finished here. Change a setting
      can be compared.";
 
 /// To a visitor.
-const OWNERS: &str = "The run list belongs to the owner. A link to a comparison works without it.";
+const OWNERS: &str = "The run list belongs to the owner. As a guest you see the runs whose links you hold, and can compare those: paste them \
+     here, one after the other. What you run in the lab stays in your tab, and is not compared here.";
 
 /// The list with a box for each run.
 #[component]
@@ -52,14 +54,17 @@ pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> im
         match runs.get() {
             None => view! { <p class="note">"Loading the runs…"</p> }.into_any(),
             // To ask again would change nothing.
-            Some(Err(text)) if text == OWNERS => with_the_lab(&text, "compare-owners"),
+            Some(Err(text)) if text == OWNERS => {
+                let by_link = view! { <ByLink chosen=chosen go=go/> }.into_any();
+                with_the_lab(&text, by_link, "compare-owners")
+            }
             Some(Err(text)) => view! { <Refused text=text again=again test_id="picker-error"/> }.into_any(),
-            Some(Ok(runs)) if runs.is_empty() => with_the_lab(NONE, "compare-none"),
+            Some(Ok(runs)) if runs.is_empty() => with_the_lab(NONE, ().into_any(), "compare-none"),
             Some(Ok(runs)) => offered(runs, chosen, go),
         }
     };
     // Beside one run alone there is nothing to read: what to choose comes before it, for whoever can choose.
-    let alone = Memo::new(move |_| looker.get() == Looker::Owner && chosen.with(Vec::len) == 1);
+    let alone = Memo::new(move |_| matches!(looker.get(), Looker::Owner | Looker::Guest) && chosen.with(Vec::len) == 1);
     let title = move || {
         if chosen.with(Vec::is_empty) {
             return "Choose two or more runs".to_owned();
@@ -78,6 +83,7 @@ pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> im
         <section
             class="card details"
             class:picker-first=move || alone.get()
+            tabindex="-1"
             aria-labelledby="picker-title"
             data-testid="compare-picker"
         >
@@ -87,11 +93,12 @@ pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> im
     }
 }
 
-/// What is missing here, and the way to the lab, where it is made.
-fn with_the_lab(text: &str, test_id: &'static str) -> AnyView {
+/// What is missing here, what can be done about it `here`, and the way to the lab, where it is made.
+fn with_the_lab(text: &str, here: AnyView, test_id: &'static str) -> AnyView {
     view! {
         <div class="picker-lab" data-testid=test_id>
             <p class="note">{text.to_owned()}</p>
+            {here}
             <p><A href="/" attr:class="button" attr:data-testid="open-the-lab">"Open the lab"</A></p>
         </div>
     }
@@ -106,7 +113,7 @@ fn share_a_metric(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
 /// Runs on the same rows as the first one that is chosen, then the others. A row is the same element wherever choices put it, so
 /// that whoever ticks boxes by keyboard goes on from there.
 fn offered(runs: Vec<RunRecord>, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
-    let only = (runs.len() == 1).then(|| with_the_lab(ONE, "compare-one"));
+    let only = (runs.len() == 1).then(|| with_the_lab(ONE, ().into_any(), "compare-one"));
     let runs = StoredValue::new(runs);
     let first = Memo::new(move |_| {
         let id = chosen.with(|ids| ids.first().cloned())?;

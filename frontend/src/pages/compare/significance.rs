@@ -77,7 +77,7 @@ pub(super) fn card(answer: &Value, chosen: Memo<Vec<String>>, reply: RwSignal<Re
     let metrics: Vec<String> = list(&answer["metrics"]).iter().map(text).collect();
     let first = names.first().cloned().unwrap_or_default();
     view! {
-        <section class="card details" aria-labelledby="tests-title" data-testid="compared-tests">
+        <section class="card details" tabindex="-1" aria-labelledby="tests-title" data-testid="compared-tests">
             <h2 id="tests-title">"More than chance?"</h2>
             <div aria-live="polite">{move || match reply.get() {
                 Reply::Asking => view! { <p class="note">"Testing user by user…"</p> }.into_any(),

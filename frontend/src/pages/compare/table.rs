@@ -1,10 +1,12 @@
 //! The numbers of every method: metrics with the leading one marked and the difference to the first method, times, what else differs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos_router::components::A;
 use recspeed_types::MetricName;
+use recspeed_types::beside::{Beside, beside};
 use recspeed_types::metric::{Direction, MetricKind};
 use serde_json::Value;
 
@@ -163,14 +165,34 @@ fn cell(line: &Arc<Line>, place: usize, tests: RwSignal<Reply>) -> AnyView {
     .into_any()
 }
 
-/// A cell of the column of one number for everybody, which was neither trained nor set.
+/// The simplest methods that the answer tells of beside the compared ones: those that have any of its metrics, and are
+/// not compared on the same rows themselves.
+fn those_beside(answer: &Value) -> Vec<Beside> {
+    let baselines = answer["baselines"].as_object().into_iter().flatten();
+    let baselines: BTreeMap<String, BTreeMap<String, f64>> =
+        baselines.map(|(kind, values)| (kind.clone(), numbers(values))).collect();
+    let own = list(&answer["methods"]).iter().filter(|method| method["same_rows"] == true);
+    let own: Vec<&str> = own.filter_map(|method| method["kind"].as_str()).collect();
+    let metrics: Vec<String> = list(&answer["metrics"]).iter().map(text).collect();
+    let mut all = beside(&numbers(&answer["of_the_mean"]), &baselines, &own);
+    all.retain(|one| metrics.iter().any(|name| one.values.contains_key(name)));
+    all
+}
+
+/// The numbers of an object by their names; none of what is no object.
+fn numbers(object: &Value) -> BTreeMap<String, f64> {
+    let all = object.as_object().into_iter().flatten();
+    all.filter_map(|(name, number)| Some((name.clone(), number.as_f64()?))).collect()
+}
+
+/// A cell of the column of a method that was not compared: nobody timed it, and it has no settings here.
 fn of_everybody(text: Option<String>) -> AnyView {
     let (text, muted) = text.map_or_else(|| ("–".to_owned(), true), |text| (text, false));
     view! { <td class="number of-everybody" class:muted=muted>{text}</td> }.into_any()
 }
 
-/// The table of a comparison. What one number for everybody gets has a column as the methods have; on a phone, where two of them
-/// fill the width, it stands below the names of its metrics.
+/// The table of a comparison. What the simplest methods get has a column each as the methods have; on a phone, where
+/// two of them fill the width, it stands below the names of the metrics.
 pub(super) fn table(
     answer: &Value,
     chosen: Memo<Vec<String>>,
@@ -187,7 +209,7 @@ pub(super) fn table(
             head(place, method, role, (chosen, go))
         })
         .collect();
-    let of_the_mean = answer["of_the_mean"].as_object().filter(|all| !all.is_empty());
+    let those = those_beside(answer);
     let metrics: Vec<AnyView> = list(&answer["metrics"])
         .iter()
         .map(|name| {
@@ -196,11 +218,11 @@ pub(super) fn table(
                 line.kind.map_or("A number that this version of the page does not know.", MetricKind::definition);
             let cells: Vec<AnyView> = (0..line.cells.len()).map(|place| cell(&line, place, tests)).collect();
             let id = format!("compared-{}", line.name.replace('@', "-"));
-            let mean = of_the_mean.and_then(|all| all.get(&line.name)?.as_f64()).map(value);
-            let below = mean.as_ref().map(|mean| {
-                view! { <small class="of-mean">{["one number for everybody: ", mean].concat()}</small> }
-            });
-            let beside = of_the_mean.map(|_| of_everybody(mean));
+            let gets = |one: &Beside| one.values.get(&line.name).copied().map(value);
+            let below = those.iter().filter_map(|one| Some(format!("{}: {}", one.title, gets(one)?)));
+            let below: Vec<AnyView> =
+                below.map(|text| view! { <small class="of-mean">{text}</small> }.into_any()).collect();
+            let beside: Vec<AnyView> = those.iter().map(|one| of_everybody(gets(one))).collect();
             view! { <tr data-testid=id><th scope="row"><Hint word=line.name.clone() text=definition/>{below}</th>{cells}{beside}</tr> }
                 .into_any()
         })
@@ -208,17 +230,20 @@ pub(super) fn table(
     let plain = |name: &str, of: &dyn Fn(&Value) -> String| {
         let cells: Vec<AnyView> =
             methods.iter().map(|method| view! { <td class="number">{of(method)}</td> }.into_any()).collect();
-        let beside = of_the_mean.map(|_| of_everybody(None));
+        let beside: Vec<AnyView> = those.iter().map(|_| of_everybody(None)).collect();
         view! { <tr><th scope="row">{name.to_owned()}</th>{cells}{beside}</tr> }.into_any()
     };
     let optional = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-    let everybody = of_the_mean.map(|_| {
+    let of_all = |one: &Beside| {
+        let id = format!("compared-of-{}", one.kind);
         view! {
-            <th scope="col" class="of-everybody" data-testid="compared-of-mean">
-                <Hint word="One number for everybody" text="The mean of what was learnt from, for every user and item of the same test."/>
+            <th scope="col" class="of-everybody" data-testid=id>
+                <Hint word=one.title.clone() text=one.explanation()/>
             </th>
         }
-    });
+        .into_any()
+    };
+    let everybody: Vec<AnyView> = those.iter().map(of_all).collect();
     let mut rest = vec![
         plain("Learning", &|method| optional(method["fit_s"]["mean"].as_f64().map(duration))),
         plain("One user's list", &|method| optional(method["list_ms"].as_f64().map(|ms| duration(ms / 1e3)))),
@@ -301,6 +326,25 @@ mod tests {
     fn methods(same: bool) -> Vec<Value> {
         let method = |mean: f64, same: bool| json!({ "metrics": { "rmse": { "mean": mean }, "coverage@10": { "mean": mean } }, "same_rows": same });
         vec![method(1.2, true), method(1.0, true), method(0.5, same)]
+    }
+
+    #[test]
+    fn what_stands_beside_the_methods_stands_there_once_and_has_a_metric_of_theirs() {
+        let of = |same_rows: bool| {
+            let answer = json!({
+                "metrics": ["rmse", "hit@10"],
+                "methods": [
+                    { "kind": "biased-mf", "same_rows": true },
+                    { "kind": "popularity", "same_rows": same_rows },
+                ],
+                "of_the_mean": { "rmse": 1.125 },
+                "baselines": { "bias": { "rmse": 1.0 }, "popularity": { "hit@10": 0.5 }, "user-mean": { "mae": 0.5 } },
+            });
+            those_beside(&answer).into_iter().map(|one| one.title).collect::<Vec<_>>()
+        };
+        assert_eq!(of(true), ["Global mean", "User and item bias"]);
+        assert_eq!(of(false), ["Global mean", "User and item bias", "Popularity"], "that one is of other rows");
+        assert!(those_beside(&json!({ "metrics": ["rmse"], "methods": [] })).is_empty(), "an older answer");
     }
 
     #[test]

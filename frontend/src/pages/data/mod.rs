@@ -82,9 +82,9 @@ pub(crate) fn DataPage() -> impl IntoView {
                 </span>
             </header>
             <OwnFile taken=taken/>
-            <UploadsRefused/>
+            <UploadsRefused list="data-choice"/>
             {move || about_files(lab).map(|words| view! { <p class="note pad" data-testid="data-folder">{words}</p> })}
-            <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
+            <div role="group" tabindex="-1" aria-label="What is in it" aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
                 {move || match reply.get() {
                     Reply::Asking => view! { <p class="note pad">"Reading the data…"</p> }.into_any(),
                     Reply::Failed(text) => {

@@ -71,7 +71,7 @@ fn SectionView(title: &'static str, about: &'static str, fields: Signal<Vec<Fiel
     .into_any()
 }
 
-/// The engines that the server has not, each with the command that brings it.
+/// The engines and devices that the server has not, each with the reason and what brings it.
 #[component]
 fn MoreEngines() -> impl IntoView {
     let lab = use_lab();
@@ -80,8 +80,9 @@ fn MoreEngines() -> impl IntoView {
         <details class="definitions" data-testid="more-engines" hidden=move || wanted.with(Vec::is_empty)>
             <summary>"Engines and devices that are not here"</summary>
             <dl>
-                {move || wanted.get().into_iter().map(|engine| view! {
-                    <div><dt>{format!("{}: {}", engine.title, engine.state)}</dt><dd><CopyCommand command=engine.install/></dd></div>
+                {move || wanted.get().into_iter().map(|one| {
+                    let command = (!one.install.is_empty()).then(|| view! { <CopyCommand command=one.install/> });
+                    view! { <div><dt>{format!("{}: {}", one.title, one.state)}</dt><dd>{command}{one.note}</dd></div> }
                 }).collect_view()}
             </dl>
             <p class="help">"To be run on the server’s machine: “recspeed” with the lab’s --home where it was started with one, “make” in the folder of its source. An engine is here after a reload of this page, a device after a restart of the server."</p>

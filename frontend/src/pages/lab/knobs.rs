@@ -76,7 +76,7 @@ fn DatasetKnob() -> impl IntoView {
             />
             <p class="help">{about}</p>
             <FieldError path="dataset" id="knob-dataset" others=&["dataset.path", "dataset.format"]/>
-            <UploadsRefused/>
+            <UploadsRefused list="knob-dataset"/>
         </div>
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn LabPage() -> impl IntoView {
     let lab = use_lab();
     // The router brings the reader back here without a new page load.
     read_location(lab);
-    Effect::new(|_| document().set_title("Recspeed: a lab for recommender systems"));
+    super::called("Recspeed: a lab for recommender systems".into());
     view! {
         <div class="lab">
             <div class="statement">

@@ -187,7 +187,7 @@ pub(crate) fn RunList(
     let empty = Memo::new(move |_| shown.with(Vec::is_empty));
     let filtered = move || !search.with(String::is_empty) || !status.with(String::is_empty);
     view! {
-        <div class="card run-list" node_ref=list tabindex="-1" aria-busy=move || (loading.get() == Loading::Asking).to_string()>
+        <div class="card run-list" role="group" aria-label="The runs" node_ref=list tabindex="-1" aria-busy=move || (loading.get() == Loading::Asking).to_string()>
             <ul data-testid="run-list" hidden=move || empty.get()>
                 <For each=move || shown.get() key=|run| (run.id.clone(), run.status, run.queue_position, run.attempts) let:run>
                     <Row run=run delete=delete/>

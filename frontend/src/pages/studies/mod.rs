@@ -44,7 +44,7 @@ pub(crate) fn StudiesPage() -> impl IntoView {
         <div class="runs-page studies">
             <header class="runs-head"><h1>"Studies"</h1></header>
             <p class="lead">"The questions of the paper “Recommending with Speed”, each with the paper’s table, what Recspeed’s authors measured, and what this machine measures."</p>
-            <div aria-busy=move || (reply.get() == Reply::Asking).to_string()>
+            <div role="group" tabindex="-1" aria-label="All studies" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
                 {move || match reply.get() {
                     Reply::Asking => view! { <p class="note pad">"Opening the studies…"</p> }.into_any(),
                     Reply::Failed(text) => view! { <Refused text=text again=move |()| load() test_id="studies-error"/> }.into_any(),
@@ -74,7 +74,7 @@ fn row(study: StudyListing) -> AnyView {
         (None, _) if damage.is_some() => String::new(),
         (None, _) => "Never measured here".to_owned(),
     };
-    let recorded = study.recorded.filter(|_| study.measured_ms.is_none());
+    let recorded = study.recorded.as_ref().filter(|_| study.measured_ms.is_none());
     let recorded = recorded.map(|recorded| {
         let words = format!("measured by Recspeed’s authors {}", super::runs::when(recorded.measured_ms));
         view! { <span data-testid="study-row-recorded">{words}</span> }

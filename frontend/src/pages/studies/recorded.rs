@@ -121,8 +121,8 @@ fn words(theirs: &StudyReport, when: &str, own: Option<&StudyReport>, damaged: b
             ". That is another machine than the one of the numbers measured here: hold its rows against each other, and not against those."
         }
     };
-    let older = if about.older { format!(" {}", StudyRecorded::OLDER) } else { String::new() };
-    format!("{measured}{here}{older}")
+    let settings = about.settings.map(|told| format!(" {told}")).unwrap_or_default();
+    format!("{measured}{here}{settings}")
 }
 
 #[cfg(test)]
@@ -144,6 +144,7 @@ mod tests {
             differences: Vec::new(),
             learnt: None,
             specs: Vec::new(),
+            defaults: std::collections::BTreeMap::new(),
             partial: None,
             sittings: Vec::new(),
         }
@@ -151,7 +152,11 @@ mod tests {
 
     #[test]
     fn whose_numbers_these_are_stands_first_and_another_machine_is_never_passed_over() {
-        let about = |older| StudyRecorded { measured_ms: 0, older };
+        let about = |older: bool| StudyRecorded {
+            measured_ms: 0,
+            older,
+            settings: older.then(|| format!("{} Of “a” b was 1 and is 2 today.", StudyRecorded::OLDER)),
+        };
         let told = |own: Option<&str>, damaged, older| {
             let own = own.map(report);
             words(&report("one"), "a day", own.as_ref(), damaged, about(older))
@@ -163,7 +168,8 @@ mod tests {
         for other in ["another", ""] {
             assert!(told(Some(other), false, false).contains("another machine than the one"), "{other}");
         }
-        assert!(told(None, false, true).ends_with(StudyRecorded::OLDER));
+        let older = format!(" {} Of “a” b was 1 and is 2 today.", StudyRecorded::OLDER);
+        assert!(told(None, false, true).ends_with(&older));
         let unknown = words(&report(""), "a day", Some(&report("")), false, about(false));
         assert!(unknown.contains("another machine"), "machines without a number may be two: {unknown}");
     }

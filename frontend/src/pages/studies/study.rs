@@ -153,7 +153,7 @@ fn of_the_authors(theirs: &StudyReport, found: Memo<Option<Found>>) -> AnyView {
     // A study at work is told anew each second: what is read would be drawn anew with it.
     let head = found.with_untracked(|found| {
         let found = found.as_ref()?;
-        Some(banner(theirs, found.report.as_ref(), found.study.damage.is_some(), found.study.recorded?))
+        Some(banner(theirs, found.report.as_ref(), found.study.damage.is_some(), found.study.recorded.clone()?))
     });
     head.map_or_else(|| ().into_any(), |head| measured(theirs, Some(head)))
 }

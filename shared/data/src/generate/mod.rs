@@ -61,6 +61,7 @@ pub fn generate(entry: &'static BuiltinDataset, seed: u64) -> Generated {
         item,
         rating: order.iter().map(|&row| rating[row as usize]).collect(),
         timestamp: order.iter().map(|&row| events.timestamp(row)).collect(),
+        fraction: Vec::new(),
         has_ratings: true,
         has_timestamps: true,
     };

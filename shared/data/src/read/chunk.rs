@@ -9,6 +9,7 @@ use super::BadReason;
 use super::layout::{After, Columns, Layout};
 use super::line;
 use crate::dictionary::{fold, hash};
+use crate::moment::Fractions;
 
 /// Bytes of a chunk, up to its last line's end: small enough for a core's cache, large enough to be worth a task.
 pub(super) const CHUNK_BYTES: usize = 512 * 1024;
@@ -171,6 +172,8 @@ impl IdColumn {
 pub(super) struct ChunkRows {
     pub(super) rating: Vec<f32>,
     pub(super) timestamp: Vec<i64>,
+    /// Of the rows of the chunk.
+    pub(super) fraction: Fractions,
     pub(super) user: IdColumn,
     pub(super) item: IdColumn,
     /// Lines, blank ones included.
@@ -179,7 +182,7 @@ pub(super) struct ChunkRows {
     pub(super) data_lines: u64,
     /// Lines that were skipped.
     pub(super) bad: u64,
-    /// Rows whose time lost a fraction of a second.
+    /// Rows whose time lost what is finer than a nanosecond.
     pub(super) cut: u64,
     /// The first bad lines: number in the chunk from 1, and reason.
     pub(super) shown: Vec<(u64, BadReason)>,
@@ -196,6 +199,7 @@ impl ChunkRows {
     pub(super) fn parse(&mut self, text: &[u8], range: Range<usize>, layout: &Layout, scratch: &mut Scratch) {
         self.rating.clear();
         self.timestamp.clear();
+        self.fraction.clear();
         self.user.clear();
         self.item.clear();
         self.shown.clear();
@@ -245,7 +249,7 @@ impl ChunkRows {
             self.exact(line, |rows, line| {
                 let (user, items) = line::sequence(line)?;
                 for (position, item) in items.enumerate() {
-                    let row = line::Row { user, item, rating: 1.0, timestamp: position as i64, cut: false };
+                    let row = line::Row { user, item, rating: 1.0, moment: (position as i64, 0), cut: false };
                     rows.push_row(chunk, &row, scratch);
                 }
                 Ok(())
@@ -274,7 +278,8 @@ impl ChunkRows {
         self.user.push(&mut scratch.user, Key::of(row.user), place(row.user), row.user.len());
         self.item.push(&mut scratch.item, Key::of(row.item), place(row.item), row.item.len());
         self.rating.push(row.rating);
-        self.timestamp.push(row.timestamp);
+        self.fraction.push(self.timestamp.len(), row.moment.1);
+        self.timestamp.push(row.moment.0);
         self.cut += u64::from(row.cut);
     }
 }

@@ -13,6 +13,7 @@ use super::chunk::{ChunkRows, Found, IdColumn, Key, PARTITIONS, PLACE_BITS, SAME
 use super::error::ReadError;
 use crate::dictionary::{Dictionary, MAX_ARENA_BYTES};
 use crate::interactions::Interactions;
+use crate::moment::Fractions;
 
 /// Low bits of a slot: one more than the number of the entry; 0 where the slot is free. Above them 8 bits of the hash.
 const ENTRY_BITS: u32 = 24;
@@ -242,11 +243,18 @@ pub(super) struct Encoder {
     items: Numbering,
     rating: Vec<f32>,
     timestamp: Vec<i64>,
+    fraction: Fractions,
 }
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self { users: Numbering::new("user"), items: Numbering::new("item"), rating: Vec::new(), timestamp: Vec::new() }
+        Self {
+            users: Numbering::new("user"),
+            items: Numbering::new("item"),
+            rating: Vec::new(),
+            timestamp: Vec::new(),
+            fraction: Fractions::default(),
+        }
     }
 }
 
@@ -269,7 +277,7 @@ impl Encoder {
             return Err(ReadError::TooManyRows);
         }
         let batch = Batch { text, parsed, bounds, rows };
-        let Self { users, items, rating, timestamp } = self;
+        let Self { users, items, rating, timestamp, fraction } = self;
         let found = rayon::join(
             || users.look_up(&batch, start as u32, |rows| &rows.user),
             || items.look_up(&batch, start as u32, |rows| &rows.item),
@@ -279,6 +287,7 @@ impl Encoder {
             || users.number(&batch, |rows| &rows.user),
             || {
                 for chunk in parsed {
+                    fraction.append(rating.len(), &chunk.fraction);
                     rating.extend_from_slice(&chunk.rating);
                     timestamp.extend_from_slice(&chunk.timestamp);
                 }
@@ -303,8 +312,9 @@ impl Encoder {
     }
 
     pub(super) fn finish(self, has_ratings: bool, has_timestamps: bool) -> Interactions {
-        let Self { users, items, rating, timestamp } = self;
+        let Self { users, items, rating, timestamp, fraction } = self;
+        let fraction = fraction.finish(rating.len());
         let ((users, user), (items, item)) = rayon::join(|| users.finish(), || items.finish());
-        Interactions { users, items, user, item, rating, timestamp, has_ratings, has_timestamps }
+        Interactions { users, items, user, item, rating, timestamp, fraction, has_ratings, has_timestamps }
     }
 }

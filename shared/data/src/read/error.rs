@@ -8,6 +8,7 @@ use recspeed_types::spec::DataFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::interactions::Interactions;
+use crate::moment::{EpochUnit, LATEST};
 
 /// What was read and what was skipped. The lines of a table are its rows, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,37 +21,54 @@ pub struct ReadReport {
     pub rows: u64,
     /// Lines that were skipped as bad.
     pub bad_lines: u64,
-    /// Rows whose time had a fraction of a second, which was cut off.
+    /// Rows whose time was finer than a nanosecond: what is finer was cut off.
     pub cut_times: u64,
     /// The first bad lines.
     pub shown: Vec<BadLine>,
+    /// What the times were read as, where that is not seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times_in: Option<EpochUnit>,
 }
 
-/// The first second of the year 2100: times behind it are of another unit.
-const FAR: i64 = 4_102_444_800;
-
 impl ReadReport {
-    /// What was lost of the times, or is wrong with them; `data` is what was read.
+    /// Notes what times were read as, where not as seconds, and of how many rows that cut something off.
+    pub(crate) fn note_unit(&mut self, read_as: Option<(EpochUnit, u64)>) {
+        if let Some((unit, cut)) = read_as {
+            self.times_in = Some(unit);
+            // A row that lost digits before may lose more by the unit, and is one row all the same.
+            self.cut_times = self.cut_times.max(cut);
+        }
+    }
+
+    /// What a person should know of the times; `data` is what was read.
     pub fn warnings_of_times(&self, data: &Interactions) -> Vec<String> {
         if !data.has_timestamps {
             return Vec::new();
         }
+        let unit = self.times_in.map(|unit| {
+            format!(
+                "the times are read as {} since 1970: as seconds most of them would be after the year 2099; where that \
+                 is wrong, write seconds into the file",
+                unit.as_str()
+            )
+        });
         let cut = (self.cut_times > 0).then(|| {
             format!(
-                "{} of {} rows have times finer than a second: their fractions are cut off, and rows of the same second count as in the \
-                 file's order",
+                "{} of {} rows have times finer than a nanosecond: what is finer is cut off, and rows of the same \
+                 nanosecond count as in the file's order",
                 self.cut_times, self.rows
             )
         });
-        let far = data.timestamp.iter().filter(|&&time| time >= FAR).count();
+        let far = data.timestamp.iter().filter(|&&time| time >= LATEST).count();
         let far = (far > 0).then(|| {
+            let read_as = self.times_in.map_or("seconds", EpochUnit::as_str);
             format!(
-                "{far} of {} rows have times after the year 2099: times are read as seconds since 1970, and those in milliseconds, \
-                 microseconds or nanoseconds must be divided by 1,000, 1,000,000 or 1,000,000,000 first; order is kept, months and years are not",
+                "{far} of {} rows have times after the year 2099, read as {read_as} since 1970: where they are of \
+                 another unit, write all times in one",
                 self.rows
             )
         });
-        cut.into_iter().chain(far).collect()
+        unit.into_iter().chain(cut).chain(far).collect()
     }
 
     /// Share of the data lines that are bad, 0 to 1.

@@ -4,6 +4,7 @@ use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
 
 use super::error::{BadReason, quote};
 use super::layout::Columns;
+use crate::moment::{self, Moment, Told};
 
 /// The parts of an interaction.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,8 +12,8 @@ pub(super) struct Row<'a> {
     pub(super) user: &'a [u8],
     pub(super) item: &'a [u8],
     pub(super) rating: f32,
-    pub(super) timestamp: i64,
-    /// Whether the time had a fraction of a second, which was cut off.
+    pub(super) moment: Moment,
+    /// Whether the time was finer than a nanosecond, and what is beyond was cut off.
     pub(super) cut: bool,
 }
 
@@ -59,8 +60,8 @@ pub(super) fn delimited(line: &[u8], columns: Columns) -> Result<Row<'_>, BadRea
         }
     }
     let rating = if columns.rating.is_some() { parse_rating(rating)? } else { 1.0 };
-    let (timestamp, cut) = if columns.timestamp.is_some() { parse_timestamp(timestamp)? } else { (0, false) };
-    Ok(Row { user, item, rating, timestamp, cut })
+    let (moment, cut) = if columns.timestamp.is_some() { parse_timestamp(timestamp)? } else { ((0, 0), false) };
+    Ok(Row { user, item, rating, moment, cut })
 }
 
 /// Whether a field of a comma-separated line begins with a quotation mark and has an odd number of them: then its writer meant to go on behind
@@ -99,18 +100,12 @@ fn parse_rating(field: &[u8]) -> Result<f32, BadReason> {
     }
 }
 
-/// Whole seconds, and whether a fraction was cut off.
-fn parse_timestamp(field: &[u8]) -> Result<(i64, bool), BadReason> {
-    if let Some(seconds) = std::str::from_utf8(field.trim_ascii()).ok().and_then(|text| text.parse().ok()) {
-        return Ok((seconds, false));
+fn parse_timestamp(field: &[u8]) -> Result<Told, BadReason> {
+    if let Some(told) = std::str::from_utf8(field.trim_ascii()).ok().and_then(moment::of_digits) {
+        return Ok(told);
     }
     let seconds = parse_number("timestamp", field)?;
-    // 2^63 is the first double outside the range of i64.
-    if seconds.abs() < 9_223_372_036_854_775_808.0 {
-        Ok((seconds as i64, seconds.fract() != 0.0))
-    } else {
-        Err(BadReason::TimeRange { text: quote(field) })
-    }
+    moment::of_number(seconds).ok_or_else(|| BadReason::TimeRange { text: quote(field) })
 }
 
 /// A finite number.

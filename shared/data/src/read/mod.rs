@@ -95,6 +95,15 @@ pub fn unpack(bytes: &[u8], limits: ReadLimits) -> Result<Option<Vec<u8>>, ReadE
     text::unpack(bytes, limits.max_inflated_bytes)
 }
 
+/// Bytes of the beginning of a packed file of which [`unpack_start`] can tell something: a block of zstd has at most 128 KiB, behind headers.
+pub const PACKED_START: u64 = (128 << 10) + 64;
+
+/// What the beginning of a file unpacks to, `most` bytes at most, where it begins as gzip or zstd do; `None` for others, which are as they
+/// are. Nothing comes out where the packing is damaged, or where the beginning is too short: see [`PACKED_START`].
+pub fn unpack_start(start: &[u8], most: u64) -> Option<Vec<u8>> {
+    text::unpack_start(start, most)
+}
+
 /// Reads a ratings file that is text. Gzip and zstd are recognised by their first bytes; a byte-order mark and Windows line ends are accepted,
 /// blank lines are skipped. Bad lines are counted and skipped as long as their share stays within the limit.
 ///
@@ -166,7 +175,8 @@ fn read_text(
             shown: report.shown,
         });
     }
-    let interactions = encoder.finish(layout.has_ratings(), layout.has_timestamps());
+    let mut interactions = encoder.finish(layout.has_ratings(), layout.has_timestamps());
+    report.note_unit(interactions.rescale_times());
     Ok(ReadOutcome { interactions, report })
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::format_collect)]
 
 mod packed;
+mod times;
 
 use std::io::Write;
 
@@ -14,6 +15,7 @@ use recspeed_types::limits::MAX_LINE_BYTES;
 use super::layout::Layout;
 use super::*;
 use crate::InteractionsBuilder;
+use crate::moment::Fractions;
 
 const AMAZON: &str =
     "UserId,ProductId,Rating,Timestamp,\r\nA1,B1,5,1369699200,\r\nA2,B1,3,1355443200,\r\nA1,B2,4.5,1404691200,\r\n";
@@ -107,20 +109,6 @@ fn files_without_times_read_as_those_with_times_do_and_have_neither_times_nor_an
     ] {
         assert_eq!(&read(format, &text).expect(&text).interactions, data, "{text}");
     }
-}
-
-#[test]
-fn what_is_lost_of_times_is_counted_and_told_and_so_are_times_in_another_unit_than_seconds() {
-    let warnings = |text: &str| {
-        let ReadOutcome { interactions, report } = read(DataFormat::AmazonCsv, text).expect(text);
-        report.warnings_of_times(&interactions)
-    };
-    assert_eq!(warnings("u,i,5,1577836800\nu,j,5,1577836801.0\n"), [""; 0]);
-    let cut = warnings("u,i,5,1577836800.9\nu,j,5,1577836800.5\nu,k,5,1577836800\n");
-    assert!(matches!(&cut[..], [one] if one.starts_with("2 of 3 rows have times finer than a second")), "{cut:?}");
-    let far = warnings("u,i,5,1577836800000\nu,j,5,1577836801\n");
-    assert!(matches!(&far[..], [one] if one.starts_with("1 of 2 rows have times after the year 2099")), "{far:?}");
-    assert_eq!(warnings("u,i,5\nu,j,5\n"), [""; 0], "no times, nothing lost");
 }
 
 #[test]
@@ -290,7 +278,8 @@ fn a_line_of_ten_million_characters_is_one_bad_line() {
                 rows: 2,
                 bad_lines: 1,
                 cut_times: 0,
-                shown: vec![BadLine { line: 2, reason }]
+                shown: vec![BadLine { line: 2, reason }],
+                times_in: None
             }
         );
     }
@@ -391,10 +380,12 @@ fn a_recbole_file_is_read_as_no_other_format() {
 /// Line by line, with one sequential dictionary: what the chunks and partitions must agree with.
 fn simple(text: &[u8], layout: Layout, body: usize) -> (Interactions, u64) {
     let mut builder = InteractionsBuilder::default();
-    let mut bad = 0;
+    let (mut bad, mut rows, mut fraction) = (0, 0, Fractions::default());
     let mut push = |row: line::Row<'_>| {
         let text = |id| std::str::from_utf8(id).expect("checked");
-        builder.push(text(row.user), text(row.item), row.rating, row.timestamp);
+        fraction.push(rows, row.moment.1);
+        rows += 1;
+        builder.push(text(row.user), text(row.item), row.rating, row.moment.0);
     };
     for line in text[body..].split(|&b| b == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -405,7 +396,7 @@ fn simple(text: &[u8], layout: Layout, body: usize) -> (Interactions, u64) {
             Layout::Delimited(columns) => line::delimited(line, columns).map(&mut push),
             Layout::Sequences => line::sequence(line).map(|(user, items)| {
                 for (position, item) in items.enumerate() {
-                    push(line::Row { user, item, rating: 1.0, timestamp: position as i64, cut: false });
+                    push(line::Row { user, item, rating: 1.0, moment: (position as i64, 0), cut: false });
                 }
             }),
         });
@@ -413,6 +404,8 @@ fn simple(text: &[u8], layout: Layout, body: usize) -> (Interactions, u64) {
     }
     let mut data = builder.finish();
     (data.has_ratings, data.has_timestamps) = (layout.has_ratings(), layout.has_timestamps());
+    data.fraction = fraction.finish(rows);
+    data.rescale_times();
     (data, bad)
 }
 

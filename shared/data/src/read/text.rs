@@ -8,7 +8,7 @@ use std::iter;
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder, StreamingDecoder};
 
 use super::error::ReadError;
 
@@ -55,6 +55,52 @@ pub(super) fn unpack(bytes: &[u8], max_inflated_bytes: u64) -> Result<Option<Vec
     }
 }
 
+/// See [`super::unpack_start`].
+pub(super) fn unpack_start(start: &[u8], most: u64) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    // The end of what is there cuts the packing off: what came out in front of it counts.
+    if start.starts_with(GZIP) {
+        let _ = MultiGzDecoder::new(start).take(most).read_to_end(&mut text);
+    } else if is_zstd(start) {
+        let alone = first_block(start).unwrap_or_default();
+        let _ = ZstdFrames::new(&alone).take(most).read_to_end(&mut text);
+    } else {
+        return None;
+    }
+    Some(text)
+}
+
+/// The first block of a zstd file as a frame of its own: a decoder gives nothing out before it has a whole window or the end of the frame,
+/// and the beginning of a file has neither. `None` where it has no whole block. RFC 8878, 3.1.1.
+fn first_block(mut start: &[u8]) -> Option<Vec<u8>> {
+    while is_zstd(start) && !start.starts_with(ZSTD) {
+        let length = u32::from_le_bytes(start.get(4..8)?.try_into().ok()?);
+        start = start.get(8 + length as usize..)?;
+    }
+    let descriptor = *start.strip_prefix(ZSTD)?.first()?;
+    if descriptor & 3 != 0 {
+        // Packed with a dictionary.
+        return None;
+    }
+    let is_single_segment = descriptor & 0x20 != 0;
+    let content_size = match descriptor >> 6 {
+        0 => usize::from(is_single_segment),
+        1 => 2,
+        2 => 4,
+        _ => 8,
+    };
+    let header = ZSTD.len() + 1 + usize::from(!is_single_segment) + content_size;
+    let &[low, middle, high] = start.get(header..header + 3)? else { return None };
+    let size = u32::from_le_bytes([low, middle, high, 0]) >> 3;
+    // Of a run of one byte, that byte is stored.
+    let stored = if (low >> 1) & 3 == 1 { 1 } else { size as usize };
+    let block = start.get(header + 3..header + 3 + stored)?;
+    // A header that says of nothing but the window: as much as a block may hold. The block is the last one.
+    let mut alone = [ZSTD, &[0, 7 << 3, low | 1, middle, high]].concat();
+    alone.extend_from_slice(block);
+    Some(alone)
+}
+
 fn is_zstd(bytes: &[u8]) -> bool {
     bytes.starts_with(ZSTD)
         || bytes.first().is_some_and(|first| first & 0xf0 == 0x50) && bytes[1..].starts_with(ZSTD_SKIPPABLE)
@@ -86,11 +132,17 @@ fn inflate(
 struct ZstdFrames<'a> {
     rest: &'a [u8],
     frame: Option<StreamingDecoder<&'a [u8], FrameDecoder>>,
+    /// What ended the frame early; told when all that came out before it has been read.
+    broken: Option<io::Error>,
 }
+
+/// A last block without content, and four bytes in the place of a checksum: the decoder holds a window of megabytes back
+/// until a frame ends, so that of a smaller file that is cut off nothing would come out.
+const END_OF_FRAME: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
 
 impl<'a> ZstdFrames<'a> {
     const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, frame: None }
+        Self { rest: bytes, frame: None, broken: None }
     }
 
     /// Begins the next frame; `None` behind the last one.
@@ -121,9 +173,21 @@ impl Read for ZstdFrames<'_> {
                 }
                 continue;
             };
-            let read = frame.read(to).map_err(|error| in_words(&error))?;
+            let read = match frame.read(to) {
+                Ok(read) => read,
+                Err(error) if self.broken.is_none() => {
+                    self.broken = Some(in_words(&error));
+                    // Where that fails, too, the next reading does.
+                    let _ = frame.decoder.decode_blocks(END_OF_FRAME, BlockDecodingStrategy::All);
+                    continue;
+                }
+                Err(_) => 0,
+            };
             if read > 0 || to.is_empty() {
                 return Ok(read);
+            }
+            if let Some(broken) = self.broken.take() {
+                return Err(broken);
             }
             if let Some(frame) = self.frame.take() {
                 let (said, found) = (frame.decoder.get_checksum_from_data(), frame.decoder.get_calculated_checksum());

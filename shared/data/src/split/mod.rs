@@ -76,7 +76,7 @@ pub fn split(interactions: &Interactions, plan: &SplitPlan, seed: u64) -> Result
             }
             let (test, validation) = (share(n, test_ratio), share(n, validation_ratio));
             let mut rows: Vec<u32> = (0..n as u32).collect();
-            rows.sort_unstable_by_key(|&row| std::cmp::Reverse((interactions.timestamp[row as usize], row)));
+            interactions.sort_newest_first(&mut rows);
             assign(&mut parts, &rows, test, validation);
         }
         Split::ColdItems { test_ratio, validation_ratio } => {

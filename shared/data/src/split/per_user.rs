@@ -32,7 +32,7 @@ pub(super) fn leave_last_out(data: &Interactions, validation: bool, parts: &mut 
     let held_out = 1 + usize::from(validation);
     for_each_user(data, |rows| {
         if rows.len() > held_out {
-            rows.sort_unstable_by_key(|&row| std::cmp::Reverse((data.timestamp[row as usize], row)));
+            data.sort_newest_first(rows);
             super::assign(parts, rows, 1, held_out - 1);
         }
     });

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use recspeed_types::spec::FitOn;
 
 use super::*;
+use crate::describe::leak_count;
 use crate::interactions::InteractionsBuilder;
 
 fn plan(split: Split) -> SplitPlan {
@@ -143,6 +144,21 @@ proptest! {
         let key = |row: &u32| (data.timestamp[*row as usize], *row);
         prop_assert!(parts.train.iter().map(key).max() < parts.validation.iter().map(key).min());
         prop_assert!(parts.validation.iter().map(key).max() < parts.test.iter().map(key).min());
+    }
+
+    #[test]
+    fn parts_of_a_second_split_rows_as_times_of_a_finer_unit_do(
+        rows in any_rows(), split_kind in any_split(), seed in 0u64..50,
+    ) {
+        let finer = interactions(&rows);
+        let seconds: Vec<(u8, i64)> = rows.iter().map(|&(user, quarters)| (user, quarters / 4)).collect();
+        let fraction = rows.iter().map(|&(_, quarters)| (quarters % 4) as u32 * 250_000_000).collect();
+        let parts = Interactions { fraction, ..interactions(&seconds) };
+        let of_finer = split(&finer, &plan(split_kind), seed);
+        prop_assert_eq!(&split(&parts, &plan(split_kind), seed), &of_finer);
+        if let Ok(SplitRows { train, test, .. }) = of_finer {
+            prop_assert_eq!(leak_count(&parts, &train, &test), leak_count(&finer, &train, &test));
+        }
     }
 }
 

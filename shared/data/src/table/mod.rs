@@ -22,6 +22,7 @@ pub use write::{IdLayout, TableOut, write_arrow};
 
 use crate::dictionary::{DictionaryBuilder, MAX_ARENA_BYTES};
 use crate::interactions::Interactions;
+use crate::moment::{Fractions, Told};
 use crate::read::{BadLine, BadReason, ReadError, ReadLimits, ReadOutcome, ReadReport};
 use columns::Places;
 use ids::Ids;
@@ -50,9 +51,13 @@ pub struct Table {
     limits: ReadLimits,
     has_ratings: bool,
     has_timestamps: bool,
+    /// Whether the times may be of another unit than seconds without saying so: they are plain numbers, and not written
+    /// by the lab, which writes seconds.
+    may_rescale: bool,
     users: DictionaryBuilder,
     items: DictionaryBuilder,
     columns: Interactions,
+    fraction: Fractions,
     report: ReadReport,
 }
 
@@ -73,11 +78,14 @@ impl Table {
         Ok(Self {
             has_ratings: places.rating.is_some() && not_said_otherwise(HAS_RATINGS),
             has_timestamps: places.timestamp.is_some() && not_said_otherwise(HAS_TIMESTAMPS),
+            may_rescale: !metadata.contains_key(HAS_TIMESTAMPS)
+                && places.timestamp.is_some_and(|place| columns::is_number(schema.field(place).data_type())),
             places,
             limits,
             users: DictionaryBuilder::default(),
             items: DictionaryBuilder::default(),
             columns: Interactions::default(),
+            fraction: Fractions::default(),
             report: ReadReport::default(),
         })
     }
@@ -86,7 +94,8 @@ impl Table {
         if self.report.lines >= u64::from(u32::MAX) {
             return Err(ReadError::TooManyRows);
         }
-        let held = self.columns.column_bytes() + self.users.arena_bytes() + self.items.arena_bytes();
+        let held =
+            self.columns.column_bytes() + self.fraction.bytes() + self.users.arena_bytes() + self.items.arena_bytes();
         let limit = self.limits.max_inflated_bytes;
         if held as u64 > limit {
             return Err(ReadError::TableTooLarge { bytes: held as u64, limit });
@@ -99,7 +108,7 @@ impl Table {
     /// # Errors
     /// [`ReadError`]: there are no rows, or more of them are bad than allowed.
     pub fn finish(self) -> Result<ReadOutcome, ReadError> {
-        let Self { mut report, limits, columns, users, items, has_ratings, has_timestamps, .. } = self;
+        let Self { mut report, limits, mut columns, fraction, users, items, has_ratings, has_timestamps, .. } = self;
         report.data_lines = report.lines;
         report.rows = columns.user.len() as u64;
         if report.lines == 0 {
@@ -113,8 +122,12 @@ impl Table {
                 shown: report.shown,
             });
         }
+        columns.fraction = fraction.finish(columns.len());
         let (users, items) = (users.finish(), items.finish());
-        let interactions = Interactions { users, items, has_ratings, has_timestamps, ..columns };
+        let mut interactions = Interactions { users, items, has_ratings, has_timestamps, ..columns };
+        if self.may_rescale {
+            report.note_unit(interactions.rescale_times());
+        }
         Ok(ReadOutcome { interactions, report })
     }
 }
@@ -133,7 +146,7 @@ impl BatchSink for Table {
         for row in 0..batch.num_rows() {
             self.report.lines += 1;
             match rows.get(row, &mut digits).and_then(|ids| Ok((ids, rows.time(row)?))) {
-                Ok(((user, item, rating), (time, cut))) => {
+                Ok(((user, item, rating), ((seconds, nanos), cut))) => {
                     for (ids, id, which) in [(&self.users, user, "user"), (&self.items, item, "item")] {
                         if ids.arena_bytes() + id.len() > MAX_ARENA_BYTES {
                             return Err(ReadError::TooManyIds { which });
@@ -142,7 +155,8 @@ impl BatchSink for Table {
                     self.columns.user.push(self.users.intern(user));
                     self.columns.item.push(self.items.intern(item));
                     self.columns.rating.push(rating);
-                    self.columns.timestamp.push(time);
+                    self.fraction.push(self.columns.timestamp.len(), nanos);
+                    self.columns.timestamp.push(seconds);
                     self.report.cut_times += u64::from(cut);
                 }
                 Err(reason) => {
@@ -192,9 +206,9 @@ impl<'a> Rows<'a> {
         Ok((user, item, rating))
     }
 
-    /// Time of a row, and whether a fraction of a second was cut off it.
-    fn time(&self, row: usize) -> Result<(i64, bool), BadReason> {
-        self.times.as_ref().map_or(Ok((0, false)), |times| times.get(row))
+    /// When a row was.
+    fn time(&self, row: usize) -> Result<Told, BadReason> {
+        self.times.as_ref().map_or(Ok(((0, 0), false)), |times| times.get(row))
     }
 }
 

@@ -10,23 +10,30 @@ use arrow_array::types::{
 use arrow_array::{Array as _, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 
+use crate::moment::{Told, of_digits, of_number, of_ticks};
 use crate::read::BadReason;
 
 /// Ratings, or other numbers, of a batch; `None` where there is none.
 #[derive(Debug)]
 pub(super) struct Ratings(Vec<Option<f64>>);
 
-/// Seconds since 1970 of a batch; `None` where there are none.
+/// Moments of a batch; `None` where there are none.
 #[derive(Debug)]
 pub(super) struct Times(Vec<Option<Time>>);
 
 #[derive(Debug, Clone, Copy)]
 enum Time {
-    Whole(i64),
-    /// Whole seconds of a time that has more.
-    Cut(i64),
-    Fraction(f64),
+    At(Told),
+    /// Seconds as a number of 64 bits, or of 32: which digits it stands for depends on that.
+    Double(f64),
+    Single(f32),
     Beyond,
+}
+
+impl Time {
+    const fn whole(seconds: i64) -> Self {
+        Self::At(((seconds, 0), false))
+    }
 }
 
 impl Ratings {
@@ -51,18 +58,14 @@ impl Times {
         times(column).map(Self)
     }
 
-    /// Whole seconds, and whether a fraction was cut off.
-    pub(super) fn get(&self, row: usize) -> Result<(i64, bool), BadReason> {
-        let beyond = |text: String| Err(BadReason::TimeRange { text });
+    /// When a row was.
+    pub(super) fn get(&self, row: usize) -> Result<Told, BadReason> {
+        let beyond = |text: String| BadReason::TimeRange { text };
         match self.0.get(row).copied().flatten().ok_or(BadReason::Missing("timestamp"))? {
-            Time::Whole(seconds) => Ok((seconds, false)),
-            Time::Cut(seconds) => Ok((seconds, true)),
-            // 2^63 is the first double outside the range of i64.
-            Time::Fraction(seconds) if seconds.abs() < 9_223_372_036_854_775_808.0 => {
-                Ok((seconds as i64, seconds.fract() != 0.0))
-            }
-            Time::Fraction(seconds) => beyond(seconds.to_string()),
-            Time::Beyond => beyond("too large".to_owned()),
+            Time::At(told) => Ok(told),
+            Time::Double(seconds) => of_number(seconds).ok_or_else(|| beyond(seconds.to_string())),
+            Time::Single(seconds) => of_number(seconds).ok_or_else(|| beyond(seconds.to_string())),
+            Time::Beyond => Err(beyond("too large".to_owned())),
         }
     }
 }
@@ -91,33 +94,24 @@ fn ratings(column: &ArrayRef) -> Option<Vec<Option<f64>>> {
 }
 
 fn times(column: &ArrayRef) -> Option<Vec<Option<Time>>> {
-    let whole = |per_second: i64| {
-        move |value: i64| {
-            let of = if value.rem_euclid(per_second) == 0 { Time::Whole } else { Time::Cut };
-            of(value.div_euclid(per_second))
-        }
-    };
+    let ticks = |per_second: i64| move |ticks: i64| Time::At((of_ticks(ticks, per_second), false));
     Some(match column.data_type() {
-        DataType::Float16 => each::<Float16Type, _>(column, |number| Time::Fraction(f64::from(number)))?,
-        DataType::Float32 => each::<Float32Type, _>(column, |number| Time::Fraction(f64::from(number)))?,
-        DataType::Float64 => each::<Float64Type, _>(column, Time::Fraction)?,
+        DataType::Float16 => each::<Float16Type, _>(column, |number| Time::Single(f32::from(number)))?,
+        DataType::Float32 => each::<Float32Type, _>(column, Time::Single)?,
+        DataType::Float64 => each::<Float64Type, _>(column, Time::Double)?,
         DataType::UInt64 => {
-            each::<UInt64Type, _>(column, |number| i64::try_from(number).map_or(Time::Beyond, Time::Whole))?
+            each::<UInt64Type, _>(column, |number| i64::try_from(number).map_or(Time::Beyond, Time::whole))?
         }
-        found if found.is_decimal() => decimals(column, |digits| {
-            let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-            let of = if fraction.bytes().all(|digit| digit == b'0') { Time::Whole } else { Time::Cut };
-            whole.parse().map_or(Time::Beyond, of)
-        })?,
-        DataType::Timestamp(TimeUnit::Second, _) => each::<TimestampSecondType, _>(column, Time::Whole)?,
-        DataType::Timestamp(TimeUnit::Millisecond, _) => each::<TimestampMillisecondType, _>(column, whole(1_000))?,
-        DataType::Timestamp(TimeUnit::Microsecond, _) => each::<TimestampMicrosecondType, _>(column, whole(1_000_000))?,
+        found if found.is_decimal() => decimals(column, |digits| of_digits(digits).map_or(Time::Beyond, Time::At))?,
+        DataType::Timestamp(TimeUnit::Second, _) => each::<TimestampSecondType, _>(column, Time::whole)?,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => each::<TimestampMillisecondType, _>(column, ticks(1_000))?,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => each::<TimestampMicrosecondType, _>(column, ticks(1_000_000))?,
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            each::<TimestampNanosecondType, _>(column, whole(1_000_000_000))?
+            each::<TimestampNanosecondType, _>(column, ticks(1_000_000_000))?
         }
-        DataType::Date32 => each::<Date32Type, _>(column, |days| Time::Whole(i64::from(days) * 86_400))?,
-        DataType::Date64 => each::<Date64Type, _>(column, whole(1_000))?,
-        _ => integers(column)?.into_iter().map(|number| number.map(Time::Whole)).collect(),
+        DataType::Date32 => each::<Date32Type, _>(column, |days| Time::whole(i64::from(days) * 86_400))?,
+        DataType::Date64 => each::<Date64Type, _>(column, ticks(1_000))?,
+        _ => integers(column)?.into_iter().map(|number| number.map(Time::whole)).collect(),
     })
 }
 

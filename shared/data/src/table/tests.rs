@@ -8,9 +8,10 @@ use arrow_buffer::i256;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::{DataType, Field, TimeUnit};
 use proptest::prelude::*;
-use recspeed_types::spec::DataFormat;
+use recspeed_types::spec::{DataFormat, FitOn, Split, SplitPlan};
 
 use super::*;
+use crate::moment::EpochUnit;
 use crate::{InteractionsBuilder, generate, read_ratings};
 
 fn read(bytes: &[u8]) -> Result<ReadOutcome, ReadError> {
@@ -69,14 +70,27 @@ fn columns_are_found_by_their_usual_names_in_any_order_in_files_and_streams() {
 }
 
 #[test]
-fn times_finer_than_a_second_are_counted() {
+fn times_finer_than_a_nanosecond_are_counted() {
     let cut = |time: ArrayRef| {
         let columns = [("user", text(&["a", "a", "b"])), ("item", text(&["i", "j", "i"])), ("time", time)];
         read(&file(&batch(columns.to_vec()))).expect("a file").report.cut_times
     };
-    assert_eq!(cut(Arc::new(TimestampMillisecondArray::from(vec![-1, 86_400_999, 86_400_000]))), 2);
-    assert_eq!(cut(Arc::new(Float64Array::from(vec![-1.0, 86_400.9, 86_400.0]))), 1);
+    assert_eq!(cut(Arc::new(TimestampNanosecondArray::from(vec![-1, 86_400_999, 86_400_000]))), 0);
+    assert_eq!(cut(Arc::new(Float64Array::from(vec![0.123_456_789_01, 86_400.9, 86_400.0]))), 1);
+    assert_eq!(cut(Arc::new(Float32Array::from(vec![0.1, 0.25, 86_400.0]))), 0);
     assert_eq!(cut(Arc::new(Int32Array::from(vec![-1, 86_400, 86_400]))), 0);
+}
+
+#[test]
+fn floating_point_times_are_read_as_a_text_of_them_is() {
+    let seconds = [978_300_760.123, -0.75, 1_404_691_200.000_000_2];
+    let table = of_one_user(Arc::new(Float64Array::from(seconds.to_vec())));
+    let lines: Vec<String> = seconds.iter().zip(["a", "b", "c"]).map(|(time, i)| format!("u,{i},1,{time}\n")).collect();
+    let text = read_ratings(DataFormat::AmazonCsv, lines.concat().as_bytes(), ReadLimits::default()).expect("a text");
+    let table = read(&file(&table)).expect("a table");
+    assert_eq!(table.interactions.fraction, text.interactions.fraction);
+    assert_eq!(table.interactions.timestamp, text.interactions.timestamp);
+    assert_eq!(table.interactions.fraction[..2], [123_000_000, 250_000_000]);
 }
 
 #[test]
@@ -153,7 +167,7 @@ fn every_usual_type_of_ids_ratings_and_times_is_read() {
 }
 
 #[test]
-fn a_decimal_is_read_as_a_text_with_its_digits_and_a_time_to_the_whole_second() {
+fn a_decimal_is_read_as_a_text_with_its_digits_and_a_time_with_its_part_of_a_second() {
     // The third is halfway between two numbers of 32 bits.
     let lines = "u,i0,4.25\nu,i1,0.10\nu,i2,4194304.25\nu,i3,-5.00\n";
     let expected = read_ratings(DataFormat::AmazonCsv, lines.as_bytes(), ReadLimits::default()).expect("a text");
@@ -187,9 +201,84 @@ fn a_decimal_is_read_as_a_text_with_its_digits_and_a_time_to_the_whole_second() 
             ]);
             let data = read(&file(&table)).unwrap_or_else(|error| panic!("{:?}: {error}", table.schema())).interactions;
             assert_eq!(bits(&data.rating), bits(&expected.interactions.rating), "{:?}", rating.data_type());
-            assert_eq!(data.timestamp, [1_369_699_200, 0, 9_007_199_254_740_993, 7]);
+            assert_eq!(data.timestamp, [1_369_699_200, -1, 9_007_199_254_740_993, 7]);
+            assert_eq!(data.fraction, [990_000_000, 500_000_000, 0, 0]);
         }
     }
+}
+
+/// Three rows of one user at these times.
+fn of_one_user(times: ArrayRef) -> RecordBatch {
+    batch(vec![("user", text(&["u"; 3])), ("item", text(&["a", "b", "c"])), ("time", times)])
+}
+
+#[test]
+fn times_within_one_second_hold_the_newest_row_out_and_come_back_bit_for_bit() {
+    let plan = SplitPlan { split: Split::LeaveLastOut { validation: false }, fit_on: FitOn::Train };
+    let day = 86_400;
+    let units: [(ArrayRef, EpochUnit, [u32; 3]); 4] = [
+        (
+            Arc::new(TimestampMillisecondArray::from(vec![day * 1_000 + 3, day * 1_000 + 1, day * 1_000 + 2])),
+            EpochUnit::Milliseconds,
+            [3_000_000, 1_000_000, 2_000_000],
+        ),
+        (
+            Arc::new(TimestampMicrosecondArray::from(vec![day * 1_000_000 + 3, day * 1_000_000 + 1, day * 1_000_000])),
+            EpochUnit::Microseconds,
+            [3_000, 1_000, 0],
+        ),
+        (
+            Arc::new(TimestampNanosecondArray::from(vec![
+                day * 1_000_000_000 + 2,
+                day * 1_000_000_000,
+                day * 1_000_000_000 + 1,
+            ])),
+            EpochUnit::Nanoseconds,
+            [2, 0, 1],
+        ),
+        (
+            Arc::new(Float64Array::from(vec![86_400.75, 86_400.25, 86_400.5])),
+            EpochUnit::Milliseconds,
+            [750_000_000, 250_000_000, 500_000_000],
+        ),
+    ];
+    for (times, unit, fraction) in units {
+        let data = read(&file(&of_one_user(times))).expect("a table").interactions;
+        assert_eq!((&data.timestamp[..], &data.fraction[..]), (&[day; 3][..], &fraction[..]));
+        assert_eq!(crate::split(&data, &plan, 1).expect("three rows").test, [0], "{unit:?}");
+        assert!(data.lacks_times().is_none(), "they differ");
+        assert_eq!(EpochUnit::of_fractions(&data.fraction), unit);
+        let mut bytes = Vec::new();
+        write_arrow(&data, &[], &mut bytes).expect("memory");
+        assert_eq!(read(&bytes).expect("its own file").interactions, data, "{unit:?}");
+    }
+}
+
+#[test]
+fn a_time_that_its_unit_cannot_hold_is_not_written_as_another() {
+    let data =
+        read(&file(&of_one_user(Arc::new(Float64Array::from(vec![1e15, 0.000_000_001, 7.0]))))).expect("a table");
+    assert_eq!(data.interactions.fraction, [0, 1, 0]);
+    let error = write_arrow(&data.interactions, &[], Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("the time 1000000000000000 of row 0 is too far from 1970"), "{error}");
+}
+
+#[test]
+fn numbers_that_are_microseconds_by_their_size_are_read_as_such_except_in_a_table_of_the_labs_own() {
+    let times = [1_404_691_200_000_003i64, 1_404_691_200_000_001, 1_369_699_200_000_000];
+    let outcome = read(&file(&of_one_user(Arc::new(Int64Array::from(times.to_vec()))))).expect("a table");
+    assert_eq!(outcome.report.times_in, Some(EpochUnit::Microseconds));
+    assert_eq!(outcome.interactions.timestamp, [1_404_691_200, 1_404_691_200, 1_369_699_200]);
+    assert_eq!(outcome.interactions.fraction, [3_000, 1_000, 0]);
+    let far = Interactions { timestamp: times.to_vec(), fraction: Vec::new(), ..outcome.interactions };
+    let mut bytes = Vec::new();
+    write_arrow(&far, &[], &mut bytes).expect("memory");
+    let back = read(&bytes).expect("its own file");
+    assert_eq!((back.interactions, back.report.times_in), (far, None));
+    // A type of times says its unit: far away is where these are.
+    let typed = read(&file(&of_one_user(Arc::new(TimestampMillisecondArray::from(times.to_vec()))))).expect("a table");
+    assert_eq!(typed.interactions.timestamp, [1_404_691_200_000, 1_404_691_200_000, 1_369_699_200_000]);
+    assert_eq!((&typed.interactions.fraction[..], typed.report.times_in), (&[3_000_000, 1_000_000, 0][..], None));
 }
 
 #[test]
@@ -273,13 +362,22 @@ fn the_built_in_data_come_back_bit_for_bit() {
 }
 
 fn interactions() -> impl Strategy<Value = Interactions> {
-    let row = ("[a-c]{1,2}|é|\n", "[x-z]{1,2}", any::<f32>().prop_filter("finite", |r| r.is_finite()), any::<i64>());
-    (proptest::collection::vec(row, 1..40), any::<bool>(), any::<bool>()).prop_map(|(rows, rated, timed)| {
-        let mut builder = InteractionsBuilder::default();
-        for (user, item, rating, timestamp) in rows {
-            builder.push(&user, &item, rating, timestamp);
+    let finite = any::<f32>().prop_filter("finite", |r| r.is_finite());
+    let row = ("[a-c]{1,2}|é|\n", "[x-z]{1,2}", finite, any::<i64>(), 0u32..1_000_000_000);
+    let step = prop_oneof![Just(1_000_000_000u32), Just(1_000_000), Just(1_000), Just(1)];
+    let rows = proptest::collection::vec(row, 1..40);
+    (rows, step, any::<bool>(), any::<bool>()).prop_map(|(rows, step, rated, timed)| {
+        let (mut builder, mut fraction) = (InteractionsBuilder::default(), Vec::new());
+        for (user, item, rating, timestamp, nanos) in rows {
+            // Whole seconds may be anywhere, others where nanoseconds reach.
+            let whole = step == 1_000_000_000;
+            builder.push(&user, &item, rating, if whole { timestamp } else { timestamp % 9_000_000_000 });
+            fraction.push(nanos - nanos % step);
         }
-        Interactions { has_ratings: rated, has_timestamps: timed, ..builder.finish() }
+        if fraction.iter().all(|&nanos| nanos == 0) {
+            fraction.clear();
+        }
+        Interactions { fraction, has_ratings: rated, has_timestamps: timed, ..builder.finish() }
     })
 }
 

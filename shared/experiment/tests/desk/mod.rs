@@ -36,6 +36,8 @@ struct Desk {
     limit: Option<u64>,
     /// The memory of the GPU that all ranks are said to compute on, where they are; whoever looks finds flex.
     gpu: Option<DeviceMemory>,
+    /// Whether it wants no baselines.
+    bare: bool,
 }
 
 impl FitObserver for Desk {
@@ -110,6 +112,9 @@ impl Host for Desk {
     fn device_memory(&self, _: &ResolvedSpec, _: usize) -> DeviceMemory {
         self.gpu.clone().unwrap_or_default()
     }
+    fn wants_baselines(&self) -> bool {
+        !self.bare
+    }
     fn memory(&self) -> ProcessMemory {
         ProcessMemory { now: 1, peak: 2 }
     }
@@ -130,6 +135,13 @@ pub(crate) fn whole(csv: Option<&str>, spec: &str, stop: Option<u32>) -> (Result
     let desk = Desk { csv: csv.map(str::to_owned), looks_until_stop: stop, ..Desk::default() };
     let (result, desk) = attempt_at(desk, spec);
     (result, desk.events)
+}
+
+/// On built-in data, by a host that wants no baselines.
+#[allow(dead_code, reason = "not every test that has a desk looks at baselines")]
+pub(crate) fn attempt_without_baselines(spec: &str) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
+    let (result, desk) = attempt_at(Desk { bare: true, ..Desk::default() }, spec);
+    (result.map(|outcome| outcome.summary), desk.events)
 }
 
 /// On built-in data; goes on from a checkpoint, and gives the last one.

@@ -5,6 +5,7 @@ use recspeed_types::spec::Training;
 
 use crate::Rows;
 use crate::random::epoch_order;
+use crate::training::begun::Digest;
 use crate::training::lent::Tellable;
 use crate::training::losses::Targets;
 use crate::training::network::Network;
@@ -38,6 +39,8 @@ pub(crate) struct RatingLesson<'a, D> {
 pub(crate) struct RatingEpoch {
     inputs: Tensor<2>,
     targets: Tensor<2>,
+    /// The order, folded at its place among those of all epochs.
+    order: u64,
 }
 
 impl<D: Describe> RatingLesson<'_, D> {
@@ -68,6 +71,8 @@ impl<D: Describe> Tellable for RatingLesson<'_, D> {
 impl<N: Network<Input = Tensor<2>>, D: Describe> Lesson<N> for RatingLesson<'_, D> {
     type Epoch = RatingEpoch;
 
+    const TELLS: bool = true;
+
     fn batches(&self) -> u64 {
         (self.train.len() as u64).div_ceil(u64::from(self.training.batch_size))
     }
@@ -76,13 +81,20 @@ impl<N: Network<Input = Tensor<2>>, D: Describe> Lesson<N> for RatingLesson<'_, 
         let rows = self.train.len();
         let mut inputs = Vec::with_capacity(rows * D::WIDTH);
         let mut targets = Vec::with_capacity(rows);
+        let mut order = Digest::behind(u64::from(epoch) * rows as u64);
         for place in epoch_order(self.seed, epoch, rows as u32) {
+            order.add(place);
             self.tell(place, &mut inputs, &mut targets);
         }
         RatingEpoch {
+            order: order.sum(),
             inputs: Tensor::from_data(TensorData::new(inputs, [rows, D::WIDTH]), &self.device),
             targets: Tensor::from_data(TensorData::new(targets, [rows, 1]), &self.device),
         }
+    }
+
+    fn order_of(&self, epoch: &RatingEpoch) -> u64 {
+        epoch.order
     }
 
     fn batch(&self, _: &N, epoch: &RatingEpoch, index: u64) -> Batch<Tensor<2>> {

@@ -3,7 +3,7 @@
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::attention::{Pattern, Rows, Scope};
+use super::attention::{Pattern, Scope, Scoring};
 use super::draws::{Purpose, below, generator, indices, unit};
 use super::encoder::{Batch, Drops, Encoder};
 use super::history::newest;
@@ -78,14 +78,14 @@ impl Bert4Rec {
     }
 
     fn batch(lines: &[Lines<'_>], device: &Device) -> Batch<Input> {
-        let grid = Grid::pack(lines, |_| Rows::TIGHT);
+        let grid = Grid::pack(lines, Scoring::Whole.rows());
         let (slots, targets) = grid.questions();
         let askers = grid.askers(&slots);
         let slots = if targets.is_empty() { &grid.last } else { &slots };
         let input = Input {
             slots: grid.slots(),
             ages: indices(&grid.ages, device),
-            scope: Scope::new(Pattern::Full, false, &grid, device),
+            scope: Scope::new(Pattern::Full, Scoring::Whole, false, &grid, device),
             asked: indices(slots, device),
         };
         Batch { input, look_ups: vec![grid.look_ups()], targets, askers }

@@ -42,11 +42,9 @@ pub(crate) struct Grid {
 
 impl Grid {
     /// Packs the sequences: the longest first, each into the first row that has room (first-fit decreasing, at most 11/9
-    /// of the fewest rows possible). Rows are as wide as the longest sequence needs, laid out as `rows` says of its length.
-    /// Sequences must not be empty.
-    pub(crate) fn pack(sequences: &[Lines<'_>], rows: impl Fn(usize) -> Rows) -> Self {
+    /// of the fewest rows possible). Rows are as wide as the longest sequence needs. Sequences must not be empty.
+    pub(crate) fn pack(sequences: &[Lines<'_>], Rows { align, multiple }: Rows) -> Self {
         let longest = sequences.iter().map(|lines| lines.inputs.len()).max().unwrap_or(1);
-        let Rows { align, multiple } = rows(longest);
         let room = |index: usize| sequences[index].inputs.len().next_multiple_of(align);
         let mut order: Vec<usize> = (0..sequences.len()).collect();
         order.sort_by_key(|&index| std::cmp::Reverse(room(index)));
@@ -139,7 +137,7 @@ mod tests {
             let sequences: Vec<Vec<u32>> = lengths.iter().enumerate()
                 .map(|(index, &length)| (0..length as u32).map(|place| index as u32 * 100 + place).collect()).collect();
             let lines: Vec<Lines> = sequences.iter().map(|items| Lines { inputs: items, targets: items }).collect();
-            let grid = Grid::pack(&lines, |_| Rows { align, multiple: align });
+            let grid = Grid::pack(&lines, Rows { align, multiple: align });
             prop_assert_eq!(grid.slots(), grid.rows * grid.width);
             prop_assert!(grid.width.is_multiple_of(align));
             let used = grid.items.iter().filter(|&&item| item != EMPTY).count();
@@ -167,7 +165,7 @@ mod tests {
     fn short_sequences_fill_the_rows_of_long_ones() {
         let items: Vec<u32> = (0..50).collect();
         let of = |length: usize| Lines { inputs: &items[..length], targets: &[] };
-        let grid = Grid::pack(&[of(10), of(50), of(30), of(40), of(20), of(49)], |_| Rows::TIGHT);
+        let grid = Grid::pack(&[of(10), of(50), of(30), of(40), of(20), of(49)], Rows::TIGHT);
         // 50 | 49 | 40 + 10 | 30 + 20
         assert_eq!((grid.rows, grid.width), (4, 50));
         assert!(grid.questions().0.is_empty());

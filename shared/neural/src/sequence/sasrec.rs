@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor};
 
-use super::attention::{Pattern, Scope};
+use super::attention::{Kept, Pattern, Scope};
 use super::draws::indices;
 use super::encoder::{Batch, Drops, Encoder};
 use super::history::newest;
-use super::packing::{Grid, Lines};
+use super::packing::Lines;
 use super::transformer::{Block, Norm, Style};
 use crate::training::layered::Layered;
 use crate::training::layout::{DenseId, Initial, Layout, TableId};
@@ -28,6 +28,14 @@ pub(crate) struct Shape {
     pub(crate) length: usize,
     pub(crate) dropout: f32,
     pub(crate) pattern: Pattern,
+}
+
+impl Shape {
+    /// What a block keeps for the way back, about: 16 vectors of a slot, and the shares of attention before and after
+    /// dropout, of both passes.
+    const fn kept(&self) -> Kept {
+        Kept { of_a_slot: 16 * self.d, of_a_score: 4 * self.heads }
+    }
 }
 
 /// The network.
@@ -107,11 +115,11 @@ impl SasRec {
     }
 
     fn batch(&self, lines: &[Lines<'_>], device: &Device) -> Batch<Input> {
-        let grid = Grid::pack(lines, |longest| self.shape.pattern.rows(longest));
+        let (grid, scoring) = self.shape.pattern.pack(lines, self.shape.kept());
         let (slots, targets) = grid.questions();
         let askers = grid.askers(&slots);
         let slots = if targets.is_empty() { &grid.last } else { &slots };
-        let scope = Scope::new(self.shape.pattern, true, &grid, device);
+        let scope = Scope::new(self.shape.pattern, scoring, true, &grid, device);
         let input = Input::new(indices(&grid.ages, device), scope, slots.clone(), device);
         Batch { input, look_ups: vec![grid.look_ups()], targets, askers }
     }
@@ -177,10 +185,8 @@ impl Encoder for SasRec {
     }
 
     fn activations_per_question(&self) -> usize {
-        // The shares of attention before and after dropout.
-        let Shape { d, blocks, heads, length, pattern, .. } = self.shape;
-        let shares = heads * pattern.scores(length.next_multiple_of(pattern.rows(length).multiple)) / length;
-        d * 4 + blocks * (kept_of_block(d) + 4 * shares)
+        let Shape { d, blocks, length, pattern, .. } = self.shape;
+        d * 4 + blocks * pattern.kept_of(length, self.shape.kept()).div_ceil(length)
     }
 }
 
@@ -205,7 +211,7 @@ impl Layered for SasRec {
         if layer == 0 {
             2 * slots * d
         } else if layer <= self.blocks.len() {
-            kept_of_block(d) * slots + 4 * self.shape.heads * rows.rows() * rows.scope.scores()
+            rows.scope.kept(self.shape.kept())
         } else {
             (slots + 2 * rows.asked.len()) * d
         }
@@ -232,9 +238,4 @@ impl Layered for SasRec {
     ) -> Tensor<2> {
         self.layer(layer, weights, x, input, &mut Drops::new(noise, self.shape.dropout))
     }
-}
-
-/// Numbers of a slot that a block keeps for the way back, about, besides the shares of attention: 16 vectors.
-const fn kept_of_block(d: usize) -> usize {
-    16 * d
 }

@@ -63,8 +63,9 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
             best_epoch: None,
             stopped_early: false,
             parameters: self.network.layout().len() as u64,
+            begun: None,
         };
-        Ok(Fitted { model: (self.model)(parameters), info, elsewhere: Some(trained.by) })
+        Ok(Fitted { model: (self.model)(parameters), info, begun: trained.begun, elsewhere: Some(trained.by) })
     }
 
     fn job<'a>(&self, order: &'a dyn Fn(u32) -> Vec<u32>) -> Job<'a> {

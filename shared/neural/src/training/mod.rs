@@ -4,6 +4,7 @@
 //! [`Lesson`] brings the batches and what their scores should have been, a [`Judge`] says after each epoch how good the
 //! network is by then.
 
+pub(crate) mod begun;
 mod curve;
 mod divergence;
 pub(crate) mod judge;
@@ -34,6 +35,7 @@ use recspeed_types::{EventKind, FitObserver};
 use crate::device::in_this_memory;
 use crate::elsewhere::Trainer;
 use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
+use begun::Beginning;
 use curve::{Curve, Mean};
 use judge::Judge;
 use layout::Layout;
@@ -54,11 +56,19 @@ pub(crate) trait Lesson<N: Network> {
     /// What is drawn once for each epoch, as the order of the rows.
     type Epoch;
 
+    /// Whether other frameworks can take it: then what a training begins with is told, to be held against theirs.
+    const TELLS: bool = false;
+
     /// Batches of an epoch; at least one.
     fn batches(&self) -> u64;
 
     /// Epoch number `epoch`, from 0.
     fn epoch(&self, epoch: u32) -> Self::Epoch;
+
+    /// What the order of this epoch adds to the digest of all; 0 where nothing is told.
+    fn order_of(&self, _: &Self::Epoch) -> u64 {
+        0
+    }
 
     /// Batch number `index` of an epoch, from 0.
     fn batch(&self, network: &N, epoch: &Self::Epoch, index: u64) -> Batch<N::Input>;
@@ -128,6 +138,8 @@ struct Progress<S> {
     gauge: Gauge,
     curve: Curve,
     best: Option<BestEpoch>,
+    /// What it began with, where that is told.
+    begun: Option<Beginning>,
 }
 
 struct BestEpoch {
@@ -203,6 +215,9 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     ) -> Result<(), NeuralFitError> {
         progress.steps.release();
         let epoch = self.lesson.epoch(progress.epoch);
+        if let Some(begun) = &mut progress.begun {
+            begun.add_order(self.lesson.order_of(&epoch));
+        }
         while progress.batch < self.lesson.batches() {
             let stop = f64::from(u8::from(observer.stop_requested()));
             if progress.steps.agree(stop).await? > 0.0 {
@@ -341,14 +356,16 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             best_epoch,
             stopped_early,
             parameters: self.network.layout().len() as u64,
+            begun: None,
         };
+        let begun = progress.begun.map(Beginning::told);
         let best = progress.best.and_then(|best| best.parameters);
         let model = if progress.steps.leads() {
             (self.model)(best.unwrap_or_else(|| progress.steps.parameters().clone()))
         } else {
             Box::new(ranked::AtTheFirst)
         };
-        Fitted { model, info, elsewhere: None }
+        Fitted { model, info, begun, elsewhere: None }
     }
 
     fn gauge(&self) -> Gauge {
@@ -359,6 +376,9 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     fn progress<S: Steps<N>>(&self, steps: S, state: Option<State<'_>>) -> Progress<S> {
         let window = state.as_ref().map_or_else(Mean::default, |state| state.window);
         let curve = Curve::new(self.training.epochs, self.lesson.batches(), window);
+        let begins = L::TELLS && state.is_none();
+        let weights = if begins { steps.first_weights(self.network.layout()) } else { None };
+        let begun = weights.map(Beginning::of_weights);
         let Some(state) = state else {
             return Progress {
                 steps,
@@ -371,6 +391,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 gauge: self.gauge(),
                 curve,
                 best: None,
+                begun,
             };
         };
         let (layout, leads) = (self.network.layout(), steps.leads());
@@ -394,6 +415,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 told_apart: best.told_apart,
                 parameters: best.weights.as_deref().map(parameters),
             }),
+            begun,
         }
     }
 

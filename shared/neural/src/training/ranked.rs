@@ -13,6 +13,7 @@ use recspeed_plan::sharding::TablePiece;
 use recspeed_types::event::{BytesAtPeak, MemoryBytes, Sent};
 use recspeed_types::{EventKind, FitObserver};
 
+use super::begun::weights_of;
 use super::layout::{Layout, TableId};
 use super::network::Network;
 use super::rows::row_rule;
@@ -42,6 +43,8 @@ pub(crate) struct Ranked<'m, N: Staged, T> {
     spans: Spans,
     /// Of which accounts of which ranks it has been told that they are wrong.
     wrong: BTreeSet<(usize, Account)>,
+    /// The digest of the first weights, of which it keeps its part alone.
+    first_weights: Option<u64>,
 }
 
 impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
@@ -86,6 +89,8 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             Some(state) => dense_of(state, layout.flat_len()),
             None => Saved { numbers: layout.initial_flat(self.seed), moments: None },
         };
+        let begins = L::TELLS && state.is_none();
+        let first_weights = begins.then(|| weights_of(layout, &saved.numbers));
         let mut rank = Rank::new(&layers, strategy, communicator, learning, &saved, &self.device)?;
         // A rank keeps its part of it.
         drop(saved);
@@ -134,6 +139,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             taken: 0,
             spans: Spans::of_one_of(ranks),
             wrong: BTreeSet::new(),
+            first_weights,
         };
         let progress = self.progress(steps, state);
         self.learn(progress, observer).await
@@ -250,6 +256,10 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn first_weights(&self, _: &Layout) -> Option<u64> {
+        self.first_weights
     }
 
     fn moments(&self) -> Option<AllMoments<'_>> {

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use burn::tensor::Tensor;
 use recspeed_types::FitObserver;
 
+use super::begun::weights_of;
+use super::layout::Layout;
 use super::network::{Differentiable, Learnt, Network, Noise};
 use super::rows::{LookUp, RowGradient, RowUpdate};
 use super::saved::{Parameters, numbers, tensor};
@@ -58,6 +60,9 @@ pub(crate) trait Steps<N: Network> {
 
     /// All parameters.
     fn parameters(&self) -> &Parameters;
+
+    /// The digest of the dense parameters before the first step, for a lesson that tells it; `None` of one that went on from a checkpoint.
+    fn first_weights(&self, layout: &Layout) -> Option<u64>;
 
     /// All moments; `None` where there are none.
     fn moments(&self) -> Option<AllMoments<'_>>;
@@ -154,6 +159,11 @@ impl<N: Differentiable> Steps<N> for Alone {
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// Of what lies on the device.
+    fn first_weights(&self, layout: &Layout) -> Option<u64> {
+        Some(weights_of(layout, &numbers(&self.parameters.flat)))
     }
 
     fn moments(&self) -> Option<AllMoments<'_>> {

@@ -181,7 +181,7 @@ fn numbers(bits: u64) -> [f32; 2] {
 
 /// Whether `threads` that race are sooner done with so many steps than one that takes them all with plain numbers.
 /// `shared`: bytes of the rows that every thread writes.
-pub(crate) const fn pays(threads: u64, steps: u64, shared: u64) -> bool {
+pub(super) const fn pays(threads: u64, steps: u64, shared: u64) -> bool {
     let shared_out = threads > 1 && steps > PIECE as u64;
     shared_out && (shared > OWN_CACHE || threads >= MANY_THREADS)
 }

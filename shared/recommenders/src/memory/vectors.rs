@@ -12,7 +12,7 @@ use super::{Course, NUMBER_BYTES, Needs};
 use crate::TrainSet;
 use crate::factorization::draws::{READ_AT_ONCE, ROWS_AT_ONCE};
 use crate::factorization::strata;
-use crate::factorization::{self, BLOCK_ROWS, race_pays, sketch_bits, written_by_all};
+use crate::factorization::{self, BLOCK_ROWS, races_over, sketch_bits};
 
 /// What is refused.
 pub(crate) const WHAT: &str = "the fit of vectors of users and items";
@@ -173,9 +173,8 @@ fn bpr(c: &Counts, d: u64) -> Course {
 /// entry and which items there are; a round has an order of the entries.
 fn warp(c: &Counts, d: u64, fast: bool) -> Course {
     let numbers = c.vectors(d) + c.items;
-    let races = fast && race_pays(c.threads, c.entries, written_by_all(c.known, d));
     // Where threads race the squares are pairs, too.
-    let shared = if races { c.gathered() + c.raced(d, d + 1) } else { 0 };
+    let shared = if races_over(fast, d, c) { c.gathered() + c.raced(d, d + 1) } else { 0 };
     let end = c.lengthened(d, d) + 2 * c.items;
     Course { learnt: 2 * numbers, beside: c.entries + c.items, round: c.entries + shared, end }
 }
@@ -265,8 +264,7 @@ mod tests {
     #[test]
     fn the_fast_mode_is_foretold_to_take_more_only_where_its_threads_race() {
         let d = 10;
-        // Bytes of the items' numbers: 400 × 11 × 8, a core's own. On four threads, or of many items, they race.
-        assert_eq!(written_by_all(COUNTS.known, d), 35_200);
+        // The items' numbers are a core's own, 400 × 11 × 8 bytes. On four threads, or of many items, they race.
         let round = |counts: Counts| (warp(&counts, d, false).round, warp(&counts, d, true).round);
         let (exact, fast) = round(COUNTS);
         assert_eq!((exact, fast), (8000, 8000));

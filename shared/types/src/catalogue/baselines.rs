@@ -1,6 +1,7 @@
 //! Baselines: what every other method must beat.
 
 use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed};
+use crate::beside::{GLOBAL_MEAN as MEAN, GLOBAL_MEAN_TITLE};
 
 const KOREN_2010: Citation = Citation {
     authors: "Koren, 2010",
@@ -35,8 +36,8 @@ pub(super) static RANDOM: Entry = Entry {
 };
 
 pub(super) static GLOBAL_MEAN: Entry = Entry {
-    kind: "global-mean",
-    title: "Global mean",
+    kind: MEAN,
+    title: GLOBAL_MEAN_TITLE,
     family: Family::Baseline,
     summary: "Predicts the mean of all training ratings for everybody and everything. Its error is the spread of the ratings themselves.",
     headline: "The mean of all ratings predicts how many stars each person gives",

@@ -196,7 +196,7 @@ pub(super) static SASREC: Entry = Entry {
         Param {
             name: "attention",
             title: "Attention",
-            help: "What an item looks back at: everything, a window, or its block and the last item of each earlier block. Windows and blocks cost time and memory in proportion to the length instead of its square: that pays from about a hundred items on. One that holds all items, or half of them, costs what everything costs.",
+            help: "What an item looks back at: everything, a window, or its block and the last item of each earlier block. Windows and blocks cost time and memory in proportion to the length instead of its square: that pays from about a hundred items on. Where it would take more than everything does, as blocks in short histories, everything is scored and the rest is hidden.",
             kind: ParamKind::Choice { options: &["full", "local-window", "block-sparse"], default: "full" },
         },
         Param {

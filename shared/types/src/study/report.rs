@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::progress::StudyProgress;
+use crate::beside::GLOBAL_MEAN_TITLE;
 use crate::spec::ExperimentSpec;
 
 /// A study as it was measured.
@@ -35,6 +36,10 @@ pub struct StudyReport {
     /// The specs that ran, where runs were what was measured; each carries its row's name.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "specs_by_value")]
     pub specs: Vec<ExperimentSpec>,
+    /// Of each spec, by its name: what it leaves to the defaults of the program, with the values that those had when its row was measured
+    /// ([`ExperimentSpec::left_to_defaults`]). Empty of a report from before this was told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub defaults: BTreeMap<String, BTreeMap<String, String>>,
     /// How far it came, where the study was stopped before its end; absent of a whole report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<StudyProgress>,
@@ -194,7 +199,11 @@ pub struct StudyRow {
 
 /// The name of a row that is no engine: the mean of what all rows learnt from, said of every test row and judged as they are. What does not
 /// err less has learnt nothing that is of use.
-pub const ONE_NUMBER: &str = "One number for everybody (mean of the training rows)";
+pub const ONE_NUMBER: &str = GLOBAL_MEAN_TITLE;
+
+/// What that row was called in reports of before it had the name that it has everywhere; such reports are still merged
+/// and drawn.
+const FORMER_ONE_NUMBER: &str = "One number for everybody (mean of the training rows)";
 
 /// What a cell holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -407,13 +416,22 @@ impl StudyRow {
 
     /// Whether the row is no engine and no method, but what these are held against.
     pub fn is_reference(&self) -> bool {
-        self.name == ONE_NUMBER
+        self.name == ONE_NUMBER || self.name == FORMER_ONE_NUMBER
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_global_mean_of_an_older_report_is_still_no_engine() {
+        let now = StudyRow::one_number(&[(0, 0.4)], 1);
+        let former =
+            StudyRow { name: "One number for everybody (mean of the training rows)".to_owned(), ..now.clone() };
+        let engine = StudyRow { name: "Burn".to_owned(), ..now.clone() };
+        assert_eq!([now, former, engine].map(|row| row.is_reference()), [true, true, false]);
+    }
 
     fn numbers(values: &[f64]) -> Option<(f64, f64, f64, u32)> {
         match StudyCell::runs(values) {

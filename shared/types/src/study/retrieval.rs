@@ -7,8 +7,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::EngineKind;
+
 /// The columns' files, in the order of a row.
 pub const COLUMN_FILES: [&str; 4] = ["user.u32", "item.u32", "rating.f32", "timestamp.i64"];
+
+/// Bytes of a copy that no cache holds, at most.
+pub const MOST_BEYOND: u64 = 1 << 30;
 
 /// How rows are read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +26,9 @@ pub struct Asked {
     /// Rows that are read one by one at most; all unless set.
     #[serde(default)]
     pub single_rows: Option<u64>,
+    /// Bytes of a copy that no cache holds, which goes before each pass out of memory; nothing is read out of memory unless set.
+    #[serde(default)]
+    pub beyond_bytes: Option<u64>,
 }
 
 /// Rows that were read back from one container.
@@ -56,54 +64,115 @@ pub struct Retrieved {
     pub single_rows: u64,
     /// Seconds of reading them.
     pub single_s: Vec<f64>,
+    /// Seconds of the same loop over as many rows with nothing read, where the language takes time for that; empty of compiled code.
+    #[serde(default)]
+    pub loop_s: Vec<f64>,
     /// Rows of a batch.
     pub batch_rows: u64,
     /// Seconds of reading every row in batches, each copied into the same arrays.
     pub batch_s: Vec<f64>,
-    /// Seconds of copying as many bytes in as large pieces from plain memory.
+    /// Seconds of copying as many bytes in as large pieces from plain memory, each right behind the reading at the same place of
+    /// `batch_s`.
     pub copy_s: Vec<f64>,
+    /// The same behind a copy that no cache holds; absent where none was asked for, or there was no room for it.
+    #[serde(default)]
+    pub beyond: Option<Beyond>,
     /// Sum of all numbers of the rows that were read one by one: which rows they were, and that all of each was read.
     pub single_sum: f64,
     /// The same of the rows that were read in batches.
     pub batch_sum: f64,
 }
 
+/// Rows that were read in batches out of memory: before each pass went a copy of more bytes than the last-level cache has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beyond {
+    /// Bytes of that copy.
+    pub bytes: u64,
+    /// Seconds of it, in pieces as large as a batch, one for each repeat.
+    pub memory_s: Vec<f64>,
+    /// Seconds of reading every row in batches behind it.
+    pub batch_s: Vec<f64>,
+    /// Seconds of copying as many bytes in as large pieces from plain memory behind another one.
+    pub copy_s: Vec<f64>,
+}
+
 /// A container of the study.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Container {
     /// The name.
     pub name: &'static str,
     /// For people.
     pub title: &'static str,
     /// The engine whose environment measures it; `None` for the lab's own worker.
-    pub engine: Option<crate::spec::EngineKind>,
+    pub engine: Option<EngineKind>,
     /// Rows that are read one by one at most, where reading all would take too long.
     pub single_limit: Option<u64>,
+    /// Whether it takes the arrays' memory over and copies no number.
+    pub moves_in: bool,
+    /// Whether it hands its memory out as arrays and copies no number.
+    pub hands_out: bool,
 }
 
+/// Rows that are read one by one at most where one takes about half a millisecond: so many take about a minute.
+pub const SLOW_ROWS: u64 = 100_000;
+
 /// Every container, ours first.
-pub const CONTAINERS: [Container; 9] = [
-    own("plain", "Plain columns (Rust vectors)"),
-    own("arrow", "Arrow arrays (Rust)"),
-    Container { single_limit: Some(200_000), ..own("burn", "Burn tensors on flex") },
-    lent("torch", "PyTorch tensors, one a column", crate::spec::EngineKind::Pytorch),
-    lent("torch-matrix", "PyTorch tensor, one for all columns", crate::spec::EngineKind::Pytorch),
-    Container {
-        single_limit: Some(5_000),
-        ..lent("tensorflow", "TensorFlow tensors, one a column", crate::spec::EngineKind::Tensorflow)
-    },
-    Container {
-        single_limit: Some(5_000),
-        ..lent("tensorflow-matrix", "TensorFlow tensor, one for all columns", crate::spec::EngineKind::Tensorflow)
-    },
-    lent("pyvelox", "PyVelox vectors, through Arrow", crate::spec::EngineKind::Pyvelox),
-    lent("pyvelox-list", "PyVelox vectors, from lists", crate::spec::EngineKind::Pyvelox),
+pub const CONTAINERS: [Container; 11] = [
+    Container { moves_in: true, ..own("plain", "Plain columns (Rust vectors)") },
+    Container { moves_in: true, ..own("arrow", "Arrow arrays (Rust)") },
+    own("burn", "Burn tensors on flex"),
+    moved(lent("torch", "PyTorch tensors, one a column", EngineKind::Pytorch)),
+    lent("torch-matrix", "PyTorch tensor, one for all columns", EngineKind::Pytorch),
+    slow(lent("tensorflow", "TensorFlow tensors, one a column", EngineKind::Tensorflow)),
+    slow(lent("tensorflow-matrix", "TensorFlow tensor, one for all columns", EngineKind::Tensorflow)),
+    moved(lent("pyvelox", "PyVelox vectors, through Arrow", EngineKind::Pyvelox)),
+    lent("pyvelox-list", "PyVelox vectors, from lists", EngineKind::Pyvelox),
+    moved(lent("pyarrow", "Arrow arrays (Python)", EngineKind::Pyvelox)),
+    moved(lent("numpy", "NumPy arrays (Python)", EngineKind::Pyvelox)),
 ];
 
 const fn own(name: &'static str, title: &'static str) -> Container {
-    Container { name, title, engine: None, single_limit: None }
+    Container { name, title, engine: None, single_limit: None, moves_in: false, hands_out: false }
 }
 
-const fn lent(name: &'static str, title: &'static str, engine: crate::spec::EngineKind) -> Container {
-    Container { name, title, engine: Some(engine), single_limit: None }
+const fn lent(name: &'static str, title: &'static str, engine: EngineKind) -> Container {
+    Container { engine: Some(engine), ..own(name, title) }
+}
+
+const fn moved(container: Container) -> Container {
+    Container { moves_in: true, hands_out: true, ..container }
+}
+
+const fn slow(container: Container) -> Container {
+    Container { single_limit: Some(SLOW_ROWS), ..container }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_would_take_minutes_is_not_read_whole() {
+        let limited: Vec<(&str, u64)> = CONTAINERS.iter().filter_map(|of| Some((of.name, of.single_limit?))).collect();
+        assert_eq!(limited, [("tensorflow", SLOW_ROWS), ("tensorflow-matrix", SLOW_ROWS)]);
+    }
+
+    #[test]
+    fn what_arrow_and_numpy_hold_is_read_in_the_language_and_environment_of_pyvelox_too() {
+        for name in ["pyarrow", "numpy"] {
+            let of = CONTAINERS.iter().find(|of| of.name == name).expect("a container");
+            assert_eq!((of.engine, of.moves_in, of.hands_out), (Some(EngineKind::Pyvelox), true, true), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_an_older_program_tells_and_what_is_asked_without_a_copy_beyond_the_cache_can_be_read() {
+        let told = r#"{"container":"plain","versions":{},"rows":1,"objects":4,"header_bytes":24,"buffer_bytes":20,
+            "build_s":[1],"back_s":[1],"single_rows":1,"single_s":[1],"batch_rows":1,"batch_s":[1],"copy_s":[1],
+            "single_sum":1,"batch_sum":1}"#;
+        let told: Retrieved = serde_json::from_str(told).expect("an answer");
+        assert!(told.beyond.is_none() && told.loop_s.is_empty());
+        let asked: Asked = serde_json::from_str(r#"{"repeats":1,"batch_rows":2}"#).expect("a question");
+        assert_eq!((asked.single_rows, asked.beyond_bytes), (None, None));
+    }
 }

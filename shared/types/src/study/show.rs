@@ -75,7 +75,9 @@ impl Missing {
     /// Why there is no number, in the few words that a cell has room for.
     pub fn show(&self) -> &str {
         let why = self.why.trim_end_matches('.');
-        if why.is_empty() || !self.is_short() { "not here" } else { why }
+        // Behind the colon stands what was said of it, and what to do: that is told below the tables.
+        let short = if self.is_short() { why } else { why.split(": ").next().unwrap_or_default() };
+        if short.is_empty() || short.chars().count() > CELL { "not here" } else { short }
     }
 
     /// Whether the cell leaves nothing of the cause unsaid.
@@ -262,6 +264,9 @@ mod tests {
         assert_eq!(cell(stopped).show(Unit::Seconds), stopped);
         assert_eq!(cell("Not installed.").show(Unit::Seconds), "Not installed");
         assert_eq!(cell(&"a long path ".repeat(9)).show(Unit::Seconds), "not here");
+        let said = format!("no driver here: {}", "install one ".repeat(9));
+        assert_eq!(cell(&said).show(Unit::Seconds), "no driver here");
+        assert_eq!(cell(&format!("{}: no", "a long path ".repeat(9))).show(Unit::Seconds), "not here");
     }
 
     #[test]

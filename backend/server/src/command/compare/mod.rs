@@ -9,13 +9,15 @@ mod table;
 use clap::Args;
 use recspeed_metrics::comparison::mean_over_runs;
 use recspeed_types::comparison::{ComparedMethod, Comparison, FailedMethod, Procedure};
-use recspeed_types::{ExperimentSpec, FailureCode, MetricName, UserValues};
+use recspeed_types::{ExperimentSpec, FailureCode, MetricName, RunSummary, UserValues};
 
 use self::best::Best;
 use super::failure::CommandError;
 use super::kept::{Among, Ended, KeepArgs, Keeper, KeptRun};
 use super::{figures, output, warned};
-use crate::comparison::{Pairs, Run, describe, flattered, not_to_the_bit, of_the_mean, paired_tests, uneven_knowledge};
+use crate::comparison::{
+    Pairs, Run, baselines, describe, flattered, not_to_the_bit, of_the_mean, paired_tests, uneven_knowledge,
+};
 
 pub(crate) use conditions::CompareError;
 pub(super) use methods::{Method, label};
@@ -181,9 +183,8 @@ pub(super) fn evaluate(
     let summary = &first[0].summary;
     let (data, mut evaluation) = (summary.data.clone(), summary.evaluation.clone());
     // The first one may rank by scores alone.
-    evaluation.of_the_mean = of_the_mean(finished.iter().flat_map(|(_, runs)| runs).map(|run| &run.summary));
-    // Those of one run: whoever wants them here gives them as methods.
-    evaluation.baselines.clear();
+    let results: Vec<&RunSummary> = finished.iter().flat_map(|(_, runs)| runs).map(|run| &run.summary).collect();
+    (evaluation.of_the_mean, evaluation.baselines) = (of_the_mean(&results), baselines(&results));
     let compared = finished.iter().map(|(place, runs)| {
         let runs: Vec<Run<'_>> = runs.iter().map(KeptRun::lend).collect();
         describe(&methods[*place].name, methods[*place].random, &runs)

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use recspeed_types::MetricName;
+use recspeed_types::beside::{Beside, GLOBAL_MEAN, GLOBAL_MEAN_IS, GLOBAL_MEAN_TITLE, beside};
 use recspeed_types::comparison::{ComparedMethod, Comparison, PairedTest, Spread};
 use recspeed_types::metric::Direction;
 
@@ -89,16 +90,25 @@ fn results(comparison: &Comparison, metrics: &[MetricName], markdown: bool) -> S
         let rest = [seconds(method.fit_s.mean), wait, bytes(method.peak_bytes)];
         table.add_row([method.name.clone(), runs_of(method)].into_iter().chain(metrics.iter().map(of)).chain(rest));
     }
-    if let Some(values) = of_the_mean(&comparison.evaluation.of_the_mean, metrics) {
-        let head = ["one number for everybody", "–"].map(str::to_owned);
-        table.add_row(head.into_iter().chain(values).chain(["–", "–", "–"].map(str::to_owned)));
+    for one in those_beside(comparison) {
+        if let Some(values) = values_of(&one.values, metrics) {
+            let head = [one.title, "–".to_owned()];
+            table.add_row(head.into_iter().chain(values).chain(["–", "–", "–"].map(str::to_owned)));
+        }
     }
     right_aligned(&mut table, 1);
     table.to_string()
 }
 
-/// What one number for everybody has of each metric that is shown; `None` where it has none of them.
-fn of_the_mean(values: &BTreeMap<String, f64>, metrics: &[MetricName]) -> Option<Vec<String>> {
+/// What stands beside the recommenders without being one of them.
+fn those_beside(comparison: &Comparison) -> Vec<Beside> {
+    let (evaluation, methods) = (&comparison.evaluation, &comparison.methods);
+    let own: Vec<&str> = methods.iter().map(|method| method.kind.as_str()).collect();
+    beside(&evaluation.of_the_mean, &evaluation.baselines, &own)
+}
+
+/// What it has of each metric that is shown; `None` where it has none of them.
+fn values_of(values: &BTreeMap<String, f64>, metrics: &[MetricName]) -> Option<Vec<String>> {
     let of = |name: &MetricName| values.get(&name.to_string()).map_or("–".to_owned(), |value| short(*value));
     let has_any = metrics.iter().any(|name| values.contains_key(&name.to_string()));
     has_any.then(|| metrics.iter().map(of).collect())
@@ -203,11 +213,15 @@ fn how(comparison: &Comparison) -> String {
     let mut text =
         "Runs: mean ± standard deviation over the seeds (n − 1); data and split stay the same. * is the best mean."
             .to_owned();
-    if !comparison.evaluation.of_the_mean.is_empty() {
+    let those = those_beside(comparison);
+    if !those.is_empty() {
         text.push_str(
-            " One number for everybody is the mean of what was learnt from, for every user and item of the same test; \
-             it has no value where that is not the same for all.",
+            " Rows without a number of runs are baselines that the results carry, learnt and judged on the same rows; \
+             they have no value where the results do not agree.",
         );
+    }
+    if those.iter().any(|one| one.kind == GLOBAL_MEAN) {
+        let _ = write!(text, " {GLOBAL_MEAN_TITLE} is {GLOBAL_MEAN_IS}.");
     }
     if comparison.tests.is_empty() {
         return text;
@@ -241,12 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn one_number_for_everybody_has_its_own_errors_and_no_other_metric() {
+    fn what_stands_beside_has_its_own_metrics_and_no_others() {
         let metrics: Vec<MetricName> = ["rmse", "ndcg@10"].map(|name| name.parse::<MetricName>().unwrap()).into();
         let values = BTreeMap::from([("rmse".to_owned(), 1.125_62)]);
-        assert_eq!(of_the_mean(&values, &metrics), Some(vec!["1.126".to_owned(), "–".to_owned()]));
-        assert_eq!(of_the_mean(&BTreeMap::new(), &metrics), None);
-        assert_eq!(of_the_mean(&values, &metrics[1..]), None, "a row of nothing");
+        assert_eq!(values_of(&values, &metrics), Some(vec!["1.126".to_owned(), "–".to_owned()]));
+        assert_eq!(values_of(&BTreeMap::new(), &metrics), None);
+        assert_eq!(values_of(&values, &metrics[1..]), None, "a row of nothing");
     }
 
     #[test]

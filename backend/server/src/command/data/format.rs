@@ -1,10 +1,8 @@
-//! How a data file is written: told, or judged by its name and first line.
+//! How a data file is written: told, or judged by its first line and its name.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
-use recspeed_datasets::{JUDGED_BYTES, judge_format};
+use recspeed_datasets::Beginning;
 use recspeed_types::spec::{ColumnNames, DataFormat};
 
 use super::DataError;
@@ -56,16 +54,14 @@ pub(super) fn told_or_judged(told: Option<DataFormat>, path: &Path) -> Result<Da
     if let Some(format) = told {
         return Ok(format);
     }
-    let mut start = Vec::new();
-    std::fs::metadata(path)
+    let beginning = std::fs::metadata(path)
         .and_then(|found| {
             // To open a pipe is to wait for somebody who writes.
             let pipe = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
-            if found.is_file() { File::open(path) } else { Err(pipe()) }
+            if found.is_file() { Beginning::read(path) } else { Err(pipe()) }
         })
-        .and_then(|file| file.take(JUDGED_BYTES).read_to_end(&mut start))
         .map_err(|cause| DataError::Read { path: path.display().to_string(), cause })?;
-    judge_format(path, &start).ok_or_else(|| DataError::Format { file: path.display().to_string(), allowed: names() })
+    beginning.format(path).ok_or_else(|| DataError::Format { file: path.display().to_string(), allowed: names() })
 }
 
 #[cfg(test)]

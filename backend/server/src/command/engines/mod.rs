@@ -1,6 +1,7 @@
 //! `recspeed engines`: which other frameworks are here, installing them, seeing that they work.
 
 mod check;
+mod devices;
 mod install;
 mod libtorch;
 mod screen;
@@ -20,9 +21,10 @@ use super::output;
 /// What `recspeed engines` can be asked for.
 #[derive(Debug, Subcommand)]
 pub enum EnginesCommand {
-    /// List the engines: what is installed, how large, and how to get the rest
+    /// List the engines and the devices of Burn: what is here, how large, and how to get the rest
     ///
-    /// Names and sizes of their files are held against what was installed; nothing is started: `check` does that, too.
+    /// Names and sizes of their files are held against what was installed; no engine is started: `check` does that, too. The workers
+    /// are asked which devices they have, which takes a moment where a driver is tried.
     List(ListArgs),
     /// Install engines, each into a Python environment of its own; go on where an installation was interrupted
     ///
@@ -143,6 +145,7 @@ fn list(args: &ListArgs) -> Result<u8, CommandError> {
         let told: Vec<Value> = rows.iter().map(|(reference, state)| told(reference, state)).collect();
         let (state, why) = libtorch::state(&engines);
         let all = json!({
+            "devices": devices::told(&devices::ask()),
             "folder": engines.root(),
             "engines": told,
             "libtorch": engines.libtorch(),
@@ -170,15 +173,16 @@ fn list(args: &ListArgs) -> Result<u8, CommandError> {
                 megabytes(reference.installed_bytes)
             ),
         };
-        table.add_row([reference.kind.as_str(), reference.about, &here(reference, state), &size]);
+        table.add_row([reference.kind.as_str(), reference.about, &here(&engines, reference, state), &size]);
     }
     table.add_row(libtorch::row(&engines));
+    table.add_rows(devices::rows(&devices::ask()));
     output::say(&output::printable(&table.to_string()))?;
     Ok(0)
 }
 
 /// What there is of an engine, in words.
-fn here(reference: &Reference, state: &State) -> String {
+fn here(engines: &Engines, reference: &Reference, state: &State) -> String {
     match state {
         State::Missing => format!("no: {}", reference.install_command()),
         State::Unfinished => format!("half: go on with {}", reference.install_command()),
@@ -193,7 +197,7 @@ fn here(reference: &Reference, state: &State) -> String {
         State::Damaged(damage) => format!("damaged ({damage}): {}", reference.install_command()),
         State::Ready(record) => {
             let place = if record.own { String::new() } else { format!(", {}", record.python.display()) };
-            format!("yes: {}{place}", versions(record))
+            format!("yes: {}{place}{}", versions(record), devices::without(engines, reference))
         }
     }
 }

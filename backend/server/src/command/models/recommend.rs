@@ -53,8 +53,15 @@ pub(crate) fn recommend(args: RecommendArgs) -> Result<u8, CommandError> {
     } else {
         BasketEntry::list(args.basket.iter().map(String::as_str)).map_err(refused)?
     };
-    let request =
-        RecommendRequest { user: args.user, basket, k: args.k, explain: args.explain, include_seen: args.include_seen };
+    let request = RecommendRequest {
+        user: args.user,
+        basket,
+        k: args.k,
+        explain: args.explain,
+        include_seen: args.include_seen,
+        // Whoever reads the model's folder is told all of it.
+        withhold_rows: false,
+    };
     request.check().map_err(refused)?;
     if let Some(words) = empty_places(&args.basket) {
         output::complain(&format!("recspeed: warning: {words}"));
@@ -150,6 +157,7 @@ mod tests {
             k: 2,
             explain: true,
             include_seen: false,
+            withhold_rows: false,
         };
         let item = |item: &str, reasons: &[&str]| Recommended {
             item: item.to_owned(),
@@ -163,6 +171,7 @@ mod tests {
             ties_from: None,
             left_out: 1,
             has: Vec::new(),
+            withheld: false,
             notes: vec!["A note.".to_owned()],
         };
         let text = render(&request, &answer);

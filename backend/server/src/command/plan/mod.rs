@@ -19,6 +19,7 @@ use super::failure::CommandError;
 use super::writable;
 
 pub(crate) use lengths::LengthsError;
+pub(super) use room::of_the_machine as memory_of_the_machine;
 
 /// Cells that one plan may have together, micro-batches rounded up to whole groups of ranks: it is there in well under a second.
 const MAX_CELLS: usize = 200_000;

@@ -15,13 +15,18 @@ use crate::launch::{of_device, probe};
 /// How long a worker may take to say what it has: its drivers compile.
 const PATIENCE: Duration = Duration::from_secs(75);
 
-/// Nine tenths of the machine's memory, or of its control group's when that is less: what a worker takes as its limit.
+/// Nine tenths of [`of_the_machine`]: what a worker takes as its limit.
 pub(super) fn of_a_run() -> Option<u64> {
+    of_the_machine().map(|bytes| bytes / 10 * 9)
+}
+
+/// Bytes of the machine's memory, or of its control group's when that is less.
+pub(in crate::command) fn of_the_machine() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.split_whitespace().next()?;
     let machine = kib.parse::<u64>().ok()?.saturating_mul(1024);
     let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
-    Some(group.map_or(machine, |group| group.min(machine)) / 10 * 9)
+    Some(group.map_or(machine, |group| group.min(machine)))
 }
 
 /// Where the numbers of each rank lie. The worker builds that have the named GPUs are asked, which may take a while; what none of them has

@@ -106,6 +106,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
         models: models.as_ref().map(|models| models.folder().to_owned()),
         resume: args.resume,
         users: None,
+        baselines: true,
         silence: None,
     };
     let mut screen = Screen::with_lines(&title);
@@ -255,14 +256,33 @@ pub(super) fn run_with_ledger(
     Ok((ran, ranks))
 }
 
-/// Starts the worker and listens until it has ended.
+/// Starts the worker and listens until it has ended. Where that goes wrong there is no run whose name anybody knows: its model, whole or
+/// half, goes with it.
 fn watch(
     spec: &ExperimentSpec,
     options: &WorkerOptions,
     screen: &mut Screen,
     interrupts: &Interrupts,
 ) -> Result<(Ending, Story), WorkerError> {
-    let mut process = WorkerProcess::start(spec, options)?;
+    let process = WorkerProcess::start(spec, options)?;
+    let run = process.run_id().clone();
+    // The process is over with this call, however it ends.
+    let watched = listen(process, options, screen, interrupts);
+    if watched.is_err()
+        && let Some(models) = &options.models
+    {
+        model::leave_nothing(models, &run);
+    }
+    watched
+}
+
+/// Listens to a worker until it has ended.
+fn listen(
+    mut process: WorkerProcess,
+    options: &WorkerOptions,
+    screen: &mut Screen,
+    interrupts: &Interrupts,
+) -> Result<(Ending, Story), WorkerError> {
     let mut story = Story::new(process.run_id().clone());
     let mut asked: Option<Instant> = None;
     let begun = Instant::now();

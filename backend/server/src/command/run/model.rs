@@ -37,11 +37,16 @@ impl LabModels {
         if kept {
             make_room(&self.folder, self.allowed, run);
         } else {
-            // The name is this run's alone, and mostly nothing is there.
-            let _ = fs::remove_dir_all(own);
+            leave_nothing(&self.folder, run);
         }
         kept
     }
+}
+
+/// Removes what the worker of this run left in `models`, the folder with one for each run. It must have ended: it would write on.
+pub(super) fn leave_nothing(models: &Path, run: &RunId) {
+    // The name is this run's alone, and mostly nothing is there.
+    let _ = fs::remove_dir_all(models.join(run.as_str()));
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use recspeed_types::beside::{Beside, beside};
 use recspeed_types::spec::{EvaluateOn, FitOn};
 use recspeed_types::summary::{Breakdown, MatrixPrecision};
 use recspeed_types::{ExperimentSpec, RunSummary};
@@ -44,24 +45,26 @@ pub(super) fn render(
     text
 }
 
-/// What stands beside the errors of a recommender.
-const ONE_NUMBER: &str = "one number for everybody";
+/// What the simplest methods get on the same rows.
+fn those_beside(spec: &ExperimentSpec, summary: &RunSummary) -> Vec<Beside> {
+    let evaluation = &summary.evaluation;
+    beside(&evaluation.of_the_mean, &evaluation.baselines, &[spec.recommender.kind.as_str()])
+}
 
-/// The metrics in the order of the spec, then any others; those of one number for everybody beside them, where it has
+/// The metrics in the order of the spec, then any others; those of the simplest methods beside them, where these have
 /// any.
 fn metrics(spec: &ExperimentSpec, summary: &RunSummary) -> Table {
     let asked: Vec<String> = spec.evaluation.metrics.iter().map(ToString::to_string).collect();
     let others = summary.metrics.keys().filter(|name| !asked.contains(name));
     // No verdict stands there: where the method errs clearly more, a warning says so.
-    let of_the_mean = &summary.evaluation.of_the_mean;
-    let columns = if of_the_mean.is_empty() { 2 } else { 3 };
+    let those = those_beside(spec, summary);
     let mut table = Table::new();
-    let heads = ["metric", "value", ONE_NUMBER].into_iter().take(columns);
+    let heads = ["metric", "value"].into_iter().chain(those.iter().map(|one| one.title.as_str()));
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(heads);
     for name in asked.iter().chain(others) {
         let shown = summary.metrics.get(name).map_or_else(|| "not measured".to_owned(), |v| value(*v));
-        let beside = of_the_mean.get(name).map_or_else(String::new, |v| value(*v));
-        table.add_row([name.clone(), shown, beside].into_iter().take(columns));
+        let beside = those.iter().map(|one| one.values.get(name).map_or_else(String::new, |v| value(*v)));
+        table.add_row([name.clone(), shown].into_iter().chain(beside));
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -163,9 +166,8 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
     if spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings()) {
         facts.push(("rating scale", evaluation.rating_scale.clone()));
     }
-    if !evaluation.of_the_mean.is_empty() {
-        let what = "the mean of what was learnt from, for every user and item of the same test";
-        facts.push(("one number", format!("{ONE_NUMBER} is {what}")));
+    for (place, one) in those_beside(spec, summary).iter().enumerate() {
+        facts.push((if place == 0 { "beside it" } else { "" }, one.explanation()));
     }
     if let Some(training) = &summary.training {
         let spark = sparkline(losses, 32);
@@ -344,17 +346,23 @@ mod tests {
     }
 
     #[test]
-    fn one_number_for_everybody_stands_beside_the_errors_that_it_has() {
+    fn the_simplest_methods_stand_beside_the_metrics_that_they_have_and_none_beside_itself() {
         let mut summary = example();
         let without = render("A run", &ExperimentSpec::default(), &summary, &[], false);
-        assert!(!without.contains("one number"), "{without}");
+        assert!(!without.contains("Global mean") && !without.contains("beside it"), "{without}");
         summary.evaluation.of_the_mean = [("rmse".to_owned(), 1.1256)].into();
-        let text = render("A run", &ExperimentSpec::default(), &summary, &[], false);
+        let popularity = [("ndcg@10".to_owned(), 0.0625)].into();
+        summary.evaluation.baselines = [("popularity".to_owned(), popularity)].into();
+        let mut spec = ExperimentSpec::default();
+        let text = render("A run", &spec, &summary, &[], false);
         let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap_or_default();
-        assert!(line("metric").contains("one number for everybody"), "{text}");
+        assert!(line("metric").contains("Global mean") && line("metric").contains("Popularity"), "{text}");
         assert!(line("rmse").contains("1.153676") && line("rmse").contains("1.125600"), "{text}");
-        assert!(line("ndcg@10").contains("0.25") && !line("ndcg@10").contains("1.1256"), "{text}");
-        assert!(text.contains("one number for everybody is the mean of what was learnt from"), "{text}");
+        assert!(line("ndcg@10").contains("0.25") && line("ndcg@10").contains("0.0625"), "{text}");
+        assert!(!line("ndcg@10").contains("1.1256") && !line("rmse").contains("0.0625"), "{text}");
+        assert!(text.contains("Global mean is the mean of what was learnt from"), "{text}");
+        spec.recommender.kind = "popularity".to_owned();
+        assert!(!render("A run", &spec, &summary, &[], false).contains("Popularity"));
     }
 
     #[test]

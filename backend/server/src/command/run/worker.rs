@@ -70,6 +70,8 @@ pub(in crate::command) struct WorkerOptions {
     pub(in crate::command) resume: Option<PathBuf>,
     /// Where it writes the value of each user.
     pub(in crate::command) users: Option<PathBuf>,
+    /// Whether it fits baselines beside the run, for the result to tell what they get.
+    pub(in crate::command) baselines: bool,
     /// How long it may say nothing before it is ended; where somebody watches, that is theirs to decide.
     pub(in crate::command) silence: Option<Duration>,
 }
@@ -121,6 +123,9 @@ impl WorkerProcess {
             if let Some(path) = path {
                 command.arg(flag).arg(path);
             }
+        }
+        if !options.baselines {
+            command.arg("--no-baselines");
         }
         // Whoever sets a limit hears every word of the framework's, and ends both; the worker's own limit must not come before.
         if let Some(limit) = options.silence.filter(|_| spec.engine.kind.is_reference()) {

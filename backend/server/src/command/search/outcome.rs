@@ -93,7 +93,7 @@ fn notes(plan: &Plan, place: usize, log: &Log, trial: Option<&ExperimentSpec>, s
         notes.push(if trials < most {
             format!("{ended} where another had {most}: the budgets are not the same")
         } else {
-            format!("{ended}, before its budget of {}: no other differs", plan.budget())
+            format!("{ended}, before its budget of {}: {}", plan.budget(), plan.nothing_new(&plan.members[place]))
         });
     }
     if plan.members[place].learns_from_both() && spec.split.fit_on == Some(FitOn::Train) {

@@ -254,7 +254,28 @@ impl Plan {
     pub(super) fn used_up(&self, member: &Member, trials: usize, seconds: f64) -> Option<String> {
         let what = if self.search.method == SearchMethod::Grid { "grid" } else { "space" };
         let ended = trials > 0 && !member.is_fixed() && !self.is_spent(trials, seconds);
-        ended.then(|| format!("its {what} ended after {}", figures::counted(trials as u64, "trial", "trials")))
+        let trials = figures::counted(trials as u64, "trial", "trials");
+        let told = if self.goes_through(member) {
+            format!("its {what} ended after {trials}")
+        } else {
+            format!("nothing more came of its {what} after {trials}")
+        };
+        ended.then_some(told)
+    }
+
+    /// Why a member whose space is [used up](Self::used_up) makes no further trial, in words: what is new is read by a trial otherwise than
+    /// by every one before it.
+    pub(super) fn nothing_new(&self, member: &Member) -> &'static str {
+        if self.goes_through(member) {
+            "no other combination of its values is both possible and new"
+        } else {
+            "no further draw of its values was both possible and new"
+        }
+    }
+
+    /// Whether all combinations of a member's values are looked at before it makes no further trial.
+    fn goes_through(&self, member: &Member) -> bool {
+        recspeed_search::goes_through(&member.space, self.search.method)
     }
 
     /// What each recommender that has something to search might use, in words: `20 trials`.

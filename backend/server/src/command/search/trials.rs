@@ -27,8 +27,8 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
         let Some((values, spec)) = next else {
             write(&mut refused, log)?;
             if let Some(ended) = plan.used_up(member, history.len(), seconds) {
-                let budget = plan.budget();
-                output::complain(&format!("{}: {ended}, before its budget of {budget}: no other differs", member.name));
+                let (budget, why) = (plan.budget(), plan.nothing_new(member));
+                output::complain(&format!("{}: {ended}, before its budget of {budget}: {why}", member.name));
             }
             return Ok(None);
         };

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use recspeed_engines::{EngineError, Engines, LIBTORCH, Reference, find};
-use recspeed_types::ExperimentSpec;
+use recspeed_engines::{EngineError, Engines, Reference, find, gpu};
 use recspeed_types::build::{built_from, words_beside};
 use recspeed_types::probe::Probe;
 use recspeed_types::spec::{Device, EngineKind, Launcher};
 use recspeed_types::study::Missing;
+use recspeed_types::{Absence, AbsentDevice, ExperimentSpec};
 
 use super::child::{Answer, ask};
 use crate::launch::of_devices;
@@ -63,10 +63,10 @@ impl Answers {
     }
 
     /// What a run of Burn on this device waits for; `None` where the device is here.
-    pub(super) fn missing(&self, worker: &Path, engines: &Engines, device: Device) -> Option<Missing> {
+    pub(super) fn missing(&self, worker: &Path, device: Device) -> Option<Missing> {
         self.known(device.as_str(), || {
             let program = of_devices(worker, &[device]);
-            missing_of(&self.probe(&program), &program, (worker, engines, device))
+            missing_of(&self.probe(&program), &program, (worker, device))
         })
     }
 
@@ -125,14 +125,15 @@ impl Place<'_> {
         let kind = spec.engine.kind;
         if kind.is_reference() {
             // PyTorch finds a GPU only once it runs; and without one there is no use in installing it for that.
-            if needs_gpu(spec.engine.device) && !gpu_is_here() {
-                return Some(Missing::no_gpu());
+            let no_gpu = self.engines.has_device(kind, spec.engine.device).err();
+            if let Some(EngineError::NoDevice { why, .. }) = no_gpu {
+                return Some(without(why, "", (kind, spec.engine.device)));
             }
             return self.answers.lacks_engine(self.engines, kind);
         }
         // The usual worker has flex; every other device of Burn is in a build of its own.
         let mut others = spec.devices().into_iter().filter(|device| *device != Device::Flex);
-        others.find_map(|device| self.answers.missing(self.worker, self.engines, device))
+        others.find_map(|device| self.answers.missing(self.worker, device))
     }
 }
 
@@ -171,43 +172,49 @@ fn probed(patience: Duration, program: &Path) -> Result<Probe, Silent> {
 }
 
 /// What a run on this device waits for, after what the program that would have it has said.
-fn missing_of(
-    said: &Result<Probe, Silent>,
-    program: &Path,
-    (worker, engines, device): (&Path, &Engines, Device),
-) -> Option<Missing> {
-    let why = match said {
-        Ok(probe) if probe.devices.iter().any(|offered| offered.device == device.as_str()) => return None,
-        _ if needs_gpu(device) && !gpu_is_here() => return Some(Missing::no_gpu()),
-        // What computes by Vulkan may be a processor: only a worker with it can tell.
-        Ok(_) if program != worker && device == Device::Vulkan => return Some(Missing::no_gpu()),
-        Ok(_) if program != worker => format!("{} has no such device", program.display()),
-        Ok(_) => format!("no worker with {} here", device.as_str()),
-        Err(Silent::Failed(why)) => format!("the worker {} does not say what it can do: {why}", program.display()),
-        Err(Silent::Interrupted) => format!("the worker {} was not asked to the end", program.display()),
+fn missing_of(said: &Result<Probe, Silent>, program: &Path, (worker, device): (&Path, Device)) -> Option<Missing> {
+    let absent = match said {
+        Ok(probe) => Some(probe.absence(device)?),
+        Err(_) => None,
     };
-    Some(Missing { install: install(engines, device), why })
-}
-
-/// The commands that bring a device of Burn into a worker: a library first, where it needs one that is not here.
-fn install(engines: &Engines, device: Device) -> String {
-    match device.worker_build() {
-        None => "make binaries".to_owned(),
-        Some(LIBTORCH) if engines.libtorch().is_none() => {
-            format!("recspeed engines install {LIBTORCH} && make worker-{LIBTORCH}")
-        }
-        Some(build) => format!("make worker-{build}"),
+    // What the machine lacks no worker brings, also one that says nothing.
+    if let Some(why) = no_gpu(device) {
+        return Some(without(why, "", (EngineKind::Burn, device)));
     }
+    let why = match (absent, said) {
+        // One that was built for it, before workers told why: its driver, its library, or it is another build.
+        (Some(AbsentDevice { why: Absence::NotBuilt, .. }), _) if program != worker => {
+            format!("{} has no such device", program.display())
+        }
+        (Some(absent), _) => return Some(without(absent.why, &absent.detail, (EngineKind::Burn, device))),
+        (None, Err(Silent::Failed(why))) => {
+            format!("the worker {} does not say what it can do: {why}", program.display())
+        }
+        (None, _) => format!("the worker {} was not asked to the end", program.display()),
+    };
+    Some(Missing { install: Absence::Silent.install(EngineKind::Burn, device), why })
 }
 
-/// Whether a device computes on NVIDIA's GPUs and on nothing else.
-const fn needs_gpu(device: Device) -> bool {
-    matches!(device, Device::LibtorchCuda | Device::Cuda)
+/// A device that is not here for this reason, with what somebody has said of it and what brings it.
+fn without(why: Absence, detail: &str, (engine, device): (EngineKind, Device)) -> Missing {
+    let install = why.install(engine, device);
+    let why = match why {
+        Absence::NoGpu => return Missing::no_gpu(),
+        Absence::NotBuilt => format!("no worker with {} here", device.as_str()),
+        // Where a command brings it, that is what stands below the table; else the words are.
+        why if install.is_empty() => {
+            let remedy = why.remedy(engine, device);
+            let said = [detail, remedy.as_str()].into_iter().filter(|words| !words.is_empty());
+            format!("{} here: {}", why.words(), said.collect::<Vec<_>>().join("; "))
+        }
+        why => format!("{} here", why.words()),
+    };
+    Missing { install, why }
 }
 
-/// Whether a driver names a GPU that computes: NVIDIA's, the one of Windows, AMD's.
-fn gpu_is_here() -> bool {
-    ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"].iter().any(|path| Path::new(path).exists())
+/// That there is no GPU for a device of Burn's which computes on NVIDIA's and on nothing else.
+fn no_gpu(device: Device) -> Option<Absence> {
+    matches!(device, Device::LibtorchCuda | Device::Cuda).then(|| gpu().absence()).flatten()
 }
 
 #[cfg(test)]
@@ -216,9 +223,9 @@ mod tests {
 
     use super::*;
 
-    fn missing_within(patience: Duration, (worker, engines, device): (&Path, &Engines, Device)) -> Option<Missing> {
+    fn missing_within(patience: Duration, (worker, device): (&Path, Device)) -> Option<Missing> {
         let program = of_devices(worker, &[device]);
-        missing_of(&probed(patience, &program), &program, (worker, engines, device))
+        missing_of(&probed(patience, &program), &program, (worker, device))
     }
 
     /// A worker that says this of itself.
@@ -276,7 +283,6 @@ mod tests {
     #[test]
     fn a_worker_that_does_not_say_what_it_can_do_is_waited_for_a_while_and_ended() {
         let folder = tempfile::tempdir().expect("a folder");
-        let engines = Engines::open(Some(folder.path())).expect("a home");
         let worker = folder.path().join("recspeed-worker");
         for (script, seconds, words) in [("sleep 600", 1, "longer than"), ("echo no >&2; exit 1", 60, "status: 1: no")]
         {
@@ -284,7 +290,7 @@ mod tests {
             std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).expect("a program");
             let begun = std::time::Instant::now();
             let patience = Duration::from_secs(seconds);
-            let missing = missing_within(patience, (&worker, &engines, Device::Flex)).expect("no answer");
+            let missing = missing_within(patience, (&worker, Device::Flex)).expect("no answer");
             assert!(missing.why.contains(words), "{}", missing.why);
             assert!(begun.elapsed() < Duration::from_mins(1));
         }
@@ -336,13 +342,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let engines = Engines::open(Some(folder.path())).expect("a home");
         let worker = folder.path().join("recspeed-worker");
-        let script = |path: &Path| {
-            let offers = r#"{"protocol":1,"versions":{},"features":[],"recommenders":[],
-                "devices":[{"engine":"burn","device":"flex","title":"flex","memory":null,"threads":2}]}"#;
-            std::fs::write(path, format!("#!/bin/sh\necho '{}'\n", offers.replace('\n', ""))).expect("a script");
+        let script = |path: &Path, absent: &[AbsentDevice]| {
+            let flex = r#"{"engine":"burn","device":"flex","title":"flex","memory":null,"threads":2}"#;
+            let absent = serde_json::to_string(absent).expect("JSON");
+            let offers = format!(
+                r#"{{"protocol":1,"versions":{{}},"features":[],"recommenders":[],"devices":[{flex}],"absent":{absent}}}"#
+            );
+            // Words may hold what a shell would read.
+            std::fs::write(path.with_extension("json"), offers).expect("its words");
+            std::fs::write(path, "#!/bin/sh\ncat \"$0.json\"\n").expect("a script");
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a program");
         };
-        script(&worker);
+        script(&worker, &[]);
         let pytorch = lacks_engine(&engines, EngineKind::Pytorch).expect("nothing is installed");
         assert_eq!(
             (pytorch.install.as_str(), pytorch.why.as_str()),
@@ -350,18 +361,31 @@ mod tests {
         );
         std::fs::create_dir_all(engines.root().join("pytorch")).expect("a folder");
         assert!(lacks_engine(&engines, EngineKind::Pytorch).is_some_and(|part| part.why == "half installed"));
-        let of = |device| missing_within(PATIENCE, (&worker, &engines, device));
+        let of = |device| missing_within(PATIENCE, (&worker, device));
         assert_eq!(of(Device::Flex), None);
         assert_eq!(of(Device::Vulkan).expect("missing").install, "make worker-vulkan");
         let libtorch = of(Device::LibtorchCpu).expect("missing");
         assert_eq!(libtorch.install, "recspeed engines install libtorch && make worker-libtorch");
         assert_eq!(libtorch.why, "no worker with libtorch-cpu here");
         for device in [Device::LibtorchCuda, Device::Cuda] {
-            assert_eq!(of(device) == Some(Missing::no_gpu()), !gpu_is_here(), "{}", device.as_str());
+            let expected = gpu().absence().map_or("no worker with", Absence::words);
+            assert!(of(device).expect("missing").why.starts_with(expected), "{}", device.as_str());
         }
-        // A worker that was built for it and finds no driver.
+        // A worker that was built for it and finds no driver: no other build helps.
         let build = folder.path().join("recspeed-worker-vulkan");
-        script(&build);
-        assert_eq!(of(Device::Vulkan), Some(Missing::no_gpu()));
+        let vulkan = |why, said: &str| {
+            script(&build, &[AbsentDevice::of_burn(Device::Vulkan, why, said)]);
+            of(Device::Vulkan).expect("missing")
+        };
+        let no_driver = vulkan(Absence::NoDriver, "no Vulkan driver names a GPU");
+        let told = (no_driver.show(), no_driver.install.as_str());
+        assert_eq!(told, ("no driver here", "apt-get install mesa-vulkan-drivers"));
+        // What nothing brings says in words what to do, and the cell the first of them.
+        let fails = vulkan(Absence::Fails, "its driver crashes");
+        assert_eq!((fails.show(), fails.install.as_str()), ("does not work here", ""));
+        assert!(fails.why.contains("its driver crashes; choose another device"), "{}", fails.why);
+        // One of before workers told why.
+        script(&build, &[]);
+        assert!(of(Device::Vulkan).is_some_and(|missing| missing.why.ends_with("has no such device")));
     }
 }

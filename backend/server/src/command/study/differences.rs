@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::Device;
 use recspeed_types::study::StudyMachine;
-use recspeed_types::summary::{MatrixPrecision, RunSummary};
+use recspeed_types::summary::{Begun, MatrixPrecision, RunSummary};
 
 use super::pins;
 use super::row::Row;
@@ -91,8 +91,8 @@ pub(super) fn release(version: &str) -> &str {
     version.split('+').next().unwrap_or(version)
 }
 
-/// In what two specs train differently. Order and first weights come of these and of the seed: every engine is given them, and none
-/// chooses.
+/// In what two specs train differently. Order and first weights come of these and of the seed: every engine is given them and says which it
+/// has read ([`begun_differences`]).
 fn setting_differences(first: &ExperimentSpec, other: &ExperimentSpec) -> impl Iterator<Item = &'static str> {
     let settings = (first.training != other.training).then_some("settings of the training");
     let network = (first.recommender != other.recommender).then_some("the network");
@@ -109,9 +109,29 @@ fn run_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> 
 }
 
 /// In what two trainings of one network differ.
-fn training_differences(first: &RunSummary, other: &RunSummary) -> Option<&'static str> {
+fn training_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
     let steps = |run: &RunSummary| run.training.as_ref().map(|training| (training.steps, training.parameters));
-    (steps(first) != steps(other)).then_some("steps or parameters")
+    let begun = |run: &RunSummary| run.training.as_ref().and_then(|training| training.begun.clone());
+    let mut differs = begun_differences(begun(first).as_ref(), begun(other).as_ref());
+    differs.extend((steps(first) != steps(other)).then_some("steps or parameters"));
+    differs
+}
+
+/// In what two trainings that were to begin alike did not, by what each engine says that it has read. Where neither says, as in runs of
+/// before this was told, nothing is known of either.
+fn begun_differences(first: Option<&Begun>, other: Option<&Begun>) -> Vec<&'static str> {
+    match (first, other) {
+        (None, None) => Vec::new(),
+        (Some(_), None) => vec!["first weights and order of the rows (it does not say with which it began)"],
+        (None, Some(_)) => {
+            vec!["first weights and order of the rows (it says with which it began, unlike the first row)"]
+        }
+        (Some(first), Some(other)) => {
+            let weights = (first.weights != other.weights).then_some("the first weights");
+            let orders = (first.orders != other.orders).then_some("the order of the rows");
+            weights.into_iter().chain(orders).collect()
+        }
+    }
 }
 
 /// Whether the other one did not compute with the first one's threads, as both say themselves; one that does not say is unlike one that does.
@@ -193,6 +213,8 @@ pub(super) fn first_versions<'a>(all: impl Iterator<Item = &'a Versions>) -> Ver
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::summary::TrainingInfo;
+
     use super::super::row::Measured;
     use super::super::row::tests::{RUN, row};
     use super::*;
@@ -248,6 +270,31 @@ mod tests {
         for alike in [&f32, &tf32, &unknown] {
             assert!(told(alike, alike).is_empty());
         }
+    }
+
+    #[test]
+    fn a_row_whose_engine_read_other_first_weights_or_orders_than_the_first_says_so() {
+        let of = |begun: Option<(&str, &str)>| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            let training = r#"{"epochs":3,"steps":96,"final_loss":0.1,"stopped_early":false,"parameters":7}"#;
+            let mut training: TrainingInfo = serde_json::from_str(training).expect("a training of before it was told");
+            training.begun =
+                begun.map(|(weights, orders)| Begun { weights: weights.to_owned(), orders: orders.to_owned() });
+            run.training = Some(training);
+            row(Measured::Ran(vec![run]))
+        };
+        let told = |first: &Row, other: &Row| differences(&[first, other], other);
+        let [first, silent] = [of(Some(("0a", "0b"))), of(None)];
+        assert!(told(&first, &first).is_empty() && told(&silent, &silent).is_empty());
+        assert_eq!(told(&first, &of(Some(("1a", "0b")))), ["the first weights"]);
+        assert_eq!(told(&first, &of(Some(("0a", "1b")))), ["the order of the rows"]);
+        assert_eq!(told(&first, &of(Some(("1a", "1b")))), ["the first weights", "the order of the rows"]);
+        for (one, two, words) in [(&first, &silent, "it does not say"), (&silent, &first, "unlike the first row")] {
+            let told = told(one, two);
+            assert!(told.len() == 1 && told[0].contains(words), "{told:?}");
+        }
+        let other = of(Some(("1a", "1b")));
+        assert!(method_differences(&[&first, &other], &other).is_empty(), "another method begins with others");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the networks of a study have learnt: beside one number for everybody, and in as many epochs as the paper's or in others.
 
 use recspeed_types::catalogue::Predicts;
-use recspeed_types::study::{Difference, StudyLearnt, StudyReport, StudyRow, Unit, Whose};
+use recspeed_types::study::{Difference, ONE_NUMBER, StudyLearnt, StudyReport, StudyRow, Unit, Whose};
 use recspeed_types::summary::RunSummary;
 
 use super::row::Row;
@@ -53,8 +53,8 @@ pub(super) fn meaning(report: &StudyReport) -> Option<Difference> {
     };
     let [least, of_the_number] = [least, *error].map(|error| Unit::Plain.show(error));
     let text = format!(
-        "One number for everybody, {number}, has an RMSE of {of_the_number} on the same test rows by the same code; the lowest of a network \
-         here is {least}. {after}, the network errs {errs}"
+        "{ONE_NUMBER} ({number}): an RMSE of {of_the_number} on the same test rows by the same code; the lowest of a \
+         network here is {least}. {after}, the network errs {errs}"
     );
     Some(Difference::new(ERRORS, text))
 }
@@ -225,7 +225,8 @@ mod tests {
         ] {
             let text = of(errors, 1);
             let says = format!(
-                "the share of liked ones among the ratings to learn from, has an RMSE of 0.4000 on the same test rows by the same code; \
+                "Global mean (the share of liked ones among the ratings to learn from): an RMSE of 0.4000 on the same \
+                 test rows by the same code; \
                  the lowest of a network here is {least}. After 1 epoch of 8,000 made-up ratings, the network errs {less} than that number, \
                  which knows neither user nor item."
             );
@@ -238,10 +239,7 @@ mod tests {
         let mut of_stars = ran(0.4, 1);
         of_stars.spec.recommender = RecommenderSpec::new("mlp");
         let text = said(&[of_stars]).expect("a run tells");
-        assert!(
-            text.starts_with("One number for everybody, the mean of the ratings to learn from, has an RMSE"),
-            "{text}"
-        );
+        assert!(text.starts_with("Global mean (the mean of the ratings to learn from): an RMSE"), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use recspeed_types::study::{StudyCell, StudyLoad, StudyReport, StudyRow, Whose};
 use super::differences::{library, release};
 use super::learnt;
 use super::render::date;
+use super::retrieval;
 use crate::command::figures::counted;
 
 /// Rows that are named behind one that was measured with them; of a whole table each row would name all.
@@ -44,9 +45,16 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
             Some(place) => *place = spec.clone(),
             None => whole.specs.push(spec.clone()),
         }
+        // A number that stays is of the defaults that it was measured with, told or not.
+        if !left.iter().any(|(_, row)| row.name == spec.name) {
+            whole.defaults.remove(&spec.name);
+            whole
+                .defaults
+                .extend(part.defaults.get_key_value(&spec.name).map(|(name, own)| (name.clone(), own.clone())));
+        }
     }
     if is_of_part {
-        whole = StudyReport { tables: whole.tables, specs: whole.specs, ..part.clone() };
+        whole = StudyReport { tables: whole.tables, specs: whole.specs, defaults: whole.defaults, ..part.clone() };
     } else {
         // The head is of the worker that measured the other rows.
         let own = whole.machine.versions.get("recspeed").cloned();
@@ -58,6 +66,7 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
     }
     whole.learnt = whole.learnt.or_else(|| last.learnt.clone()).or_else(|| part.learnt.clone());
     learnt::say_anew(&mut whole);
+    retrieval::say_anew(&mut whole);
     Ok(whole)
 }
 
@@ -191,7 +200,9 @@ fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, words: String, goes_on: bool) {
     if is_measured(row) && !words.is_empty() {
         own.note = if own.note.is_empty() { words } else { format!("{}; {words}", own.note) };
     }
-    match rows.iter_mut().find(|other| other.name == row.name) {
+    // What all are held against had another name in older reports, and is one row by either.
+    let is_it = |other: &StudyRow| other.name == row.name || (other.is_reference() && row.is_reference());
+    match rows.iter_mut().find(|other| is_it(other)) {
         Some(other) if !goes_on && is_measured(other) && !is_measured(row) => {}
         Some(other) => *other = own,
         // What all are held against stays below them.
@@ -218,6 +229,8 @@ fn runs(row: &StudyRow) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use recspeed_types::study::{Missing, ONE_NUMBER, StudyColumn, StudyLearnt, StudyMachine, StudyTable, Unit};
 
     use super::*;
@@ -384,6 +397,11 @@ mod tests {
         let whole = merged(&last, &new).expect("they fit");
         let names: Vec<&str> = whole.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names, ["Burn", "PyTorch", "New", ONE_NUMBER], "a new row stands among the others");
+        let mut older = last;
+        older.tables[0].rows[2].name = "One number for everybody (mean of the training rows)".to_owned();
+        let whole = merged(&older, &new).expect("they fit");
+        let again: Vec<&str> = whole.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(again, names, "of an older report it is the same row");
         // It is no row that keeps the head from being that of the part.
         let whole = merged(&with_mean(&[("Burn", StudyCell::number(1.0))]), &part).expect("they fit");
         assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "{whole:?}");
@@ -440,6 +458,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_times_of_containers_say_is_of_all_rows_of_a_merged_report() {
+        let (plain, velox) = ("Plain columns (Rust vectors)", "PyVelox vectors, through Arrow");
+        let of = |rows: &[(&'static str, f64)]| {
+            let cells = |(name, seconds): &(&'static str, f64)| (*name, StudyCell::number(*seconds));
+            let mut report = report(&rows.iter().map(cells).collect::<Vec<_>>());
+            "retrieval".clone_into(&mut report.study);
+            "Measured here: 10 rows".clone_into(&mut report.tables[0].title);
+            report.tables[0].columns = vec![StudyColumn::lower("a row", Unit::Seconds)];
+            retrieval::say_anew(&mut report);
+            report
+        };
+        let said = |report: &StudyReport| report.differences.iter().map(|said| said.text.clone()).collect::<String>();
+        let last = of(&[(plain, 1e-9), (velox, 1e-6)]);
+        assert!(said(&last).contains("1,000 times as long"), "{}", said(&last));
+        let whole = merged(&last, &of(&[(velox, 2e-6)])).expect("they fit");
+        assert!(said(&whole).contains("2,000 times as long"), "{}", said(&whole));
+        assert!(!said(&whole).contains("1,000 times as long"), "{}", said(&whole));
+    }
+
+    #[test]
     fn a_stopped_command_that_goes_on_brings_its_own_rows_and_leaves_those_of_others() {
         let missing = || StudyCell::Missing(Missing { install: "go on".to_owned(), why: "not measured".to_owned() });
         let rows = [("Burn", StudyCell::number(1.0)), ("PyTorch", StudyCell::number(2.0))];
@@ -453,6 +491,28 @@ mod tests {
         let values: Vec<_> = whole.tables[0].rows.iter().map(|row| row.cells[0].value()).collect();
         assert_eq!((values, whole.partial), (vec![Some(4.0), None, Some(3.0)], None));
         assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "the head is its own: {whole:?}");
+    }
+
+    #[test]
+    fn the_defaults_of_a_row_are_those_that_its_number_was_measured_with() {
+        let of = |loss: &str, cell: StudyCell| {
+            let mut report = report(&[("Burn", cell)]);
+            report.specs = vec![ExperimentSpec { name: "Burn".to_owned(), ..ExperimentSpec::default() }];
+            let left = BTreeMap::from([("training.loss".to_owned(), loss.to_owned())]);
+            report.defaults = BTreeMap::from([("Burn".to_owned(), left)]);
+            report
+        };
+        let missing = || StudyCell::Missing(Missing { install: String::new(), why: "away".to_owned() });
+        let last = of("mse", StudyCell::number(1.0));
+        let told =
+            |part: &StudyReport| merged(&last, part).expect("beside it").defaults["Burn"]["training.loss"].clone();
+        assert_eq!(told(&of("bce", StudyCell::number(2.0))), "bce");
+        assert_eq!(told(&of("bce", missing())), "mse", "the number of before stays");
+        let untold = StudyReport { defaults: BTreeMap::new(), ..last.clone() };
+        let whole = merged(&untold, &of("bce", missing())).expect("beside it");
+        assert!(whole.defaults.is_empty(), "nobody knows what they were: {:?}", whole.defaults);
+        let whole = merged(&last, &StudyReport { defaults: BTreeMap::new(), ..of("", StudyCell::number(2.0)) });
+        assert!(whole.expect("beside it").defaults.is_empty(), "those of the number that is gone");
     }
 
     #[test]

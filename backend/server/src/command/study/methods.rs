@@ -103,8 +103,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "Errors",
-        "RMSE is in stars; methods that give scores, by which items are put in order, have none. A low RMSE and a good list are different aims: methods that predict stars \
-         well often rank what few people know first.",
+        "RMSE and MAE are in stars; methods that give scores, by which items are put in order, have none. Low errors and a good list are different aims: methods that \
+         predict stars well often rank what few people know first.",
     ),
 ];
 
@@ -298,7 +298,7 @@ fn tables(command: String, repeats: u32, sets: &[Data], families: &[(usize, &str
             rows_are: "method".to_owned(),
             rows: own.iter().map(|((_, name, family), pair)| line(name, family, pair, [&warm, &cold])).collect(),
             columns: columns(),
-            bars: Some(2),
+            bars: Some(BARS),
         }
     };
     let measured = (0..sets.len()).map(of_set).collect();
@@ -313,13 +313,18 @@ fn tables(command: String, repeats: u32, sets: &[Data], families: &[(usize, &str
     )];
     report.differences = explained(DIFFERENCES);
     report.specs = rows.iter().map(Row::named_spec).collect();
+    report.defaults = super::present::defaults_of(&report.specs);
     report
 }
+
+/// The place among the columns of what is drawn as bars: how good the lists are.
+const BARS: usize = 3;
 
 fn columns() -> Vec<StudyColumn> {
     vec![
         StudyColumn::words("family"),
         StudyColumn::lower("RMSE, stars", Unit::Plain),
+        StudyColumn::lower("MAE, stars", Unit::Plain),
         StudyColumn::higher("NDCG@10", Unit::Plain),
         StudyColumn::higher("recall@10", Unit::Plain),
         StudyColumn::higher("coverage@10", Unit::Share),
@@ -348,12 +353,13 @@ fn line(name: &str, family: &str, pair: &[Row], [all_warm, all_cold]: [&[&Row]; 
         vec![
             StudyCell::text(family),
             rmse,
+            of("mae"),
             of("ndcg@10"),
             of("recall@10"),
             of("coverage@10"),
             of("novelty@10"),
             StudyCell::runs(&fit_s(runs)),
-            StudyCell::median(&waits).unwrap_or(StudyCell::Empty),
+            StudyCell::runs(&waits),
             match cold.runs() {
                 [] => cold.cell(|_| None),
                 runs => over_seeds(runs, |run| run.metrics.get("ndcg@10").copied()),
@@ -367,6 +373,7 @@ fn line(name: &str, family: &str, pair: &[Row], [all_warm, all_cold]: [&[&Row]; 
 #[cfg(test)]
 mod tests {
     use recspeed_types::RunSummary;
+    use recspeed_types::summary::Latency;
 
     use super::super::row::Measured;
     use super::super::row::tests::{RUN, row};
@@ -388,6 +395,41 @@ mod tests {
         let titles: Vec<&str> = report.tables.iter().map(|table| table.title.as_str()).collect();
         assert_eq!(titles, ["MovieLens-100K", "Amazon Beauty, 5-core", "Beauty, synthetic, 100 thousand (made up)"]);
         assert!(report.tables.iter().all(|table| table.rows.len() == 1 && table.rows[0].name == "popularity"));
+    }
+
+    #[test]
+    fn a_method_that_predicts_stars_has_both_of_its_errors_and_the_lists_are_drawn_as_bars() {
+        let of = |metrics: &[(&str, f64)], seed: u64| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.metrics = metrics.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+            run.seed = seed;
+            run.timing.recommend = Some(Latency { p50_ms: 0.02, p99_ms: 0.1, lists: 200, threads: Some(1) });
+            run
+        };
+        let stars = row(Measured::Ran(vec![
+            of(&[("rmse", 0.93), ("mae", 0.73), ("ndcg@10", 0.04)], 42),
+            of(&[("rmse", 0.95), ("mae", 0.75), ("ndcg@10", 0.06)], 43),
+        ]));
+        let scores = row(Measured::Ran(vec![of(&[("ndcg@10", 0.2)], 42)]));
+        let sets = sets(&SpecStudyArgs::default());
+        let families = [(0, "biased-mf", "collaborative"), (0, "item-knn", "collaborative")];
+        let report = tables(String::new(), 2, &sets, &families, &[stars.clone(), stars, scores.clone(), scores]);
+        let table = &report.tables[0];
+        let shown = |row: usize, column: &str| {
+            let place = table.columns.iter().position(|it| it.name == column).expect("a column");
+            let cell = &table.rows[row].cells[place];
+            (cell.value().map(|value| (1e4 * value).round()), cell.show(table.columns[place].unit))
+        };
+        for (column, mean) in [("RMSE, stars", 9400.0), ("MAE, stars", 7400.0), ("NDCG@10", 500.0)] {
+            assert_eq!(shown(0, column).0, Some(mean), "{column}");
+        }
+        assert_eq!(shown(1, "RMSE, stars"), (None, "predicts scores only".to_owned()));
+        assert_eq!(shown(1, "MAE, stars"), (None, String::new()));
+        assert!(
+            matches!(&table.rows[0].cells[8], StudyCell::Number(wait) if wait.spread.is_some_and(|it| it.runs == 2))
+        );
+        assert_eq!(table.bars.map(|place| table.columns[place].name.as_str()), Some("NDCG@10"));
+        assert!(table.rows.iter().all(|row| row.cells.len() == table.columns.len()));
     }
 
     #[test]

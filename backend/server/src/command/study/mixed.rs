@@ -174,6 +174,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     let errors_say = learnt::meaning(&report);
     report.differences.extend(errors_say);
     report.specs = rows.iter().filter(|row| row.last().is_some()).map(Row::named_spec).collect();
+    report.defaults = super::present::defaults_of(&report.specs);
     report
 }
 
@@ -181,6 +182,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
 mod tests {
     use recspeed_types::RunSummary;
     use recspeed_types::study::StudyRow;
+    use recspeed_types::summary::MatrixPrecision;
 
     use super::super::row::Measured;
     use super::super::row::tests::{RUN, row};
@@ -204,6 +206,20 @@ mod tests {
         let table = tables(String::new(), &[row(Measured::Ran(vec![run]))]).tables.remove(0);
         assert_eq!([1, 2].map(|place| table.columns[place].name.as_str()), ["RMSE", "accuracy"]);
         assert_eq!(table.rows[1..], [StudyRow::one_number(&[(1, 0.4283), (2, 0.758)], table.columns.len())]);
+    }
+
+    #[test]
+    fn a_row_of_which_a_stage_multiplies_in_tf32_says_so_beside_one_that_does_not() {
+        let of = |devices: &[Device]| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.engine.precision = MatrixPrecision::of_burn(devices, |_| None);
+            row(Measured::Ran(vec![run]))
+        };
+        let rows = [of(&[Device::Flex]), of(&[Device::Vulkan]), of(&[Device::Cuda]), of(&[Device::Flex, Device::Cuda])];
+        let table = tables(String::new(), &rows).tables.remove(0);
+        let notes: Vec<&str> = table.rows.iter().map(|row| row.note.as_str()).collect();
+        let tf32 = "differs in precision (it multiplies in TF32)";
+        assert_eq!(notes, ["", "", tf32, tf32]);
     }
 
     #[test]

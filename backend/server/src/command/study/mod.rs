@@ -53,7 +53,7 @@ use keep::Extent;
 use load::Load;
 use standing::Ended;
 
-pub(crate) use present::is_of_present_settings;
+pub(crate) use present::{Settings, against_present};
 
 /// The studies.
 #[derive(Debug, Subcommand)]
@@ -471,6 +471,7 @@ fn report(name: &str, command: String, machine: StudyMachine, measured: Vec<Stud
         differences: Vec::new(),
         learnt: None,
         specs: Vec::new(),
+        defaults: std::collections::BTreeMap::new(),
         partial: None,
         sittings: Vec::new(),
     }

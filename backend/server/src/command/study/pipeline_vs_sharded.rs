@@ -413,6 +413,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     report.differences.extend(errors_say);
     report.differences.extend(learnt::epochs(rows, None));
     report.specs = rows.iter().map(Row::named_spec).collect();
+    report.defaults = super::present::defaults_of(&report.specs);
     report
 }
 

@@ -1,8 +1,6 @@
 //! `recspeed study NAME --recorded`: what Recspeed's authors measured on a machine of theirs, which comes with the
 //! program.
 
-use recspeed_types::api::StudyRecorded;
-
 use super::super::failure::CommandError;
 use super::super::output;
 use super::{StudyArgs, StudyError, document, render};
@@ -27,11 +25,11 @@ pub(super) fn print(name: &'static str, args: &StudyArgs) -> Result<u8, CommandE
 }
 
 /// The report as people read it: first of all, that it is not of this machine.
-fn words(Recorded { told, older, .. }: &Recorded) -> String {
-    let older = if *older { format!(" {}", StudyRecorded::OLDER) } else { String::new() };
+fn words(Recorded { told, settings, .. }: &Recorded) -> String {
+    let settings = settings.as_ref().map(|told| format!(" {told}")).unwrap_or_default();
     format!(
         "Measured by Recspeed's authors on a machine of theirs, and not on this one; `recspeed study {}` measures here.\
-         {older}\n{}",
+         {settings}\n{}",
         told.study,
         render::terminal(told)
     )
@@ -39,6 +37,7 @@ fn words(Recorded { told, older, .. }: &Recorded) -> String {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::api::StudyRecorded;
     use recspeed_types::study::STUDIES;
 
     use super::*;
@@ -71,11 +70,19 @@ mod tests {
             assert!(first.starts_with("Measured by Recspeed's authors on a machine of theirs"), "{first}");
             assert!(first.contains(&format!("`recspeed study {name}` measures here")), "{first}");
             assert_eq!(first.contains(StudyRecorded::OLDER), found.older, "{first}");
+            assert!(found.settings.as_ref().is_none_or(|told| first.ends_with(told.as_str())), "{first}");
             let commands = ["engines install", "make worker-", "make studies-tab"];
             assert!(!commands.iter().any(|command| text.contains(command)), "nothing is to be installed: {text}");
         }
         let found = all().next().map(|(_, found)| found).expect("a report");
-        let older = Recorded { report: found.report.clone(), told: found.told.clone(), older: true };
-        assert!(words(&older).lines().next().is_some_and(|first| first.ends_with(StudyRecorded::OLDER)));
+        let of = |settings: Option<&str>| Recorded {
+            report: found.report.clone(),
+            told: found.told.clone(),
+            older: settings.is_some(),
+            settings: settings.map(str::to_owned),
+        };
+        let first = |found: &Recorded| words(found).lines().next().unwrap_or_default().to_owned();
+        assert!(first(&of(Some("Of “a” b was 1 and is 2 today."))).ends_with(" Of “a” b was 1 and is 2 today."));
+        assert!(first(&of(None)).ends_with("measures here."), "nothing is to be said");
     }
 }

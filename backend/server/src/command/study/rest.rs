@@ -56,6 +56,10 @@ impl Rest {
         });
         whole.specs =
             in_order(&self.nothing.specs, report.specs.clone(), |spec, other| spec.name == other.name, |_, _| {});
+        // Of a row that the report has, nobody knows the defaults but the report itself.
+        let is_due = |name: &String| report.specs.iter().all(|spec| spec.name != *name);
+        let due = self.nothing.defaults.iter().filter(|(name, _)| is_due(name));
+        whole.defaults.extend(due.map(|(name, left)| (name.clone(), left.clone())));
         self.name_the_command(&mut whole);
         whole
     }

@@ -119,6 +119,8 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
         models: None,
         resume: None,
         users: None,
+        // The tables have none of them.
+        baselines: false,
         silence: None,
     };
     let names: Vec<&str> = planned.iter().map(|row| row.name.as_str()).collect();
@@ -337,6 +339,7 @@ mod tests {
             models: None,
             resume: None,
             users: None,
+            baselines: false,
             silence: Some(Duration::from_secs(3)),
         };
         let begun = std::time::Instant::now();

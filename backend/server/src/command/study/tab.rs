@@ -77,7 +77,7 @@ mod tests {
         let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let spec = ExperimentSpec::from_json(told["spec"].as_str().expect("a text")).expect("a spec");
         assert_eq!((spec, &told["before"]), (ExperimentSpec::default(), &json!(1)));
-        let asked = Asked { repeats: 2, batch_rows: 3, single_rows: None };
+        let asked = Asked { repeats: 2, batch_rows: 3, single_rows: None, beyond_bytes: None };
         let read = retrieve(&program, folder.path(), asked, limit, &interrupts);
         assert!(matches!(read, Answer::Failed(_)), "it fails");
         let told: serde_json::Value =

@@ -44,6 +44,28 @@ fn a_packed_file_that_is_cut_off_or_damaged_is_one_clear_error() {
 }
 
 #[test]
+fn a_packed_file_that_is_cut_off_says_how_much_came_out_before() {
+    let inflated = |packed: &[u8]| match read(DataFormat::AmazonCsv, packed) {
+        Err(ReadError::Packed { inflated, .. }) => inflated as usize,
+        other => panic!("{other:?}"),
+    };
+    // Less than a block of 128 KiB that zstd packs at once, and more than eight of them.
+    for count in [2_000, 60_000] {
+        let lines: String = (0..count).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 5003, n % 977)).collect();
+        for (packing, whole) in [("gzip", gzip(lines.as_bytes())), ("zstd", zstd(lines.as_bytes()))] {
+            // Only the checksum lacks a byte.
+            assert_eq!(inflated(&whole[..whole.len() - 1]), lines.len(), "{packing}, {count} lines");
+            if count == 60_000 {
+                let (half, most) = (inflated(&whole[..whole.len() / 2]), inflated(&whole[..whole.len() * 7 / 8]));
+                let told = format!("{packing}: {half} of {} bytes, then {most}", lines.len());
+                // Of half of the packed bytes a block may be cut in its middle.
+                assert!(half > lines.len() / 3 && half < most && most < lines.len(), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_packed_file_is_said_in_words_and_not_by_types_of_a_decoder() {
     let lines: String = (0..2_000).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 503, n % 97)).collect();
     let whole = zstd(lines.as_bytes());
@@ -76,4 +98,30 @@ fn a_decompression_bomb_is_stopped_at_its_limit() {
     let limits = ReadLimits { max_inflated_bytes: 10, ..ReadLimits::default() };
     let error = read_ratings(DataFormat::AmazonCsv, &gzip(AMAZON.as_bytes()), limits).unwrap_err().to_string();
     assert!(error.contains("unpacks to more than the allowed 10 bytes"), "{error}");
+}
+
+#[test]
+fn the_beginning_of_a_packed_file_unpacks_to_the_beginning_of_what_is_in_it() {
+    let lines: String = (0..60_000).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 5003, n % 977)).collect();
+    let text = lines.as_bytes();
+    let skippable = [&[0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'a', b'b', b'c'][..], &zstd(text)].concat();
+    for (packing, whole) in [("gzip", gzip(text)), ("zstd", zstd(text)), ("zstd behind a skippable frame", skippable)] {
+        let start = &whole[..whole.len().min(PACKED_START as usize)];
+        assert!(start.len() < whole.len(), "{packing}: {} bytes are no beginning", whole.len());
+        let told = unpack_start(start, 4096).expect("packed");
+        assert_eq!(told, text[..4096], "{packing}");
+        assert_eq!(unpack_start(&whole[..8], 4096), Some(Vec::new()), "{packing}: of too little nothing comes");
+    }
+    for (packing, whole) in [("gzip", gzip(AMAZON.as_bytes())), ("zstd", zstd(AMAZON.as_bytes()))] {
+        assert_eq!(unpack_start(&whole, 4096).as_deref(), Some(AMAZON.as_bytes()), "{packing}: all of it");
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0xff;
+            // Whatever comes of it, it is no panic and no more than asked for.
+            let told = unpack_start(&damaged, 20).unwrap_or_default();
+            assert!(told.len() <= 20, "{packing} {at}: {told:?}");
+        }
+    }
+    assert_eq!(unpack_start(AMAZON.as_bytes(), 4096), None);
+    assert_eq!(unpack_start(b"", 4096), None);
 }

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
 
-use super::{Pattern, Scope};
+use super::{Kept, Pattern, Scope};
 use crate::sequence::encoder::Drops;
-use crate::sequence::packing::{Grid, Lines};
+use crate::sequence::packing::Lines;
 use crate::{ALLOCATED, NeuralDevice};
 
 /// Numbers of a vector, heads, and slots of a batch: as many for every length, so that all that is not attention is the same.
@@ -34,7 +34,8 @@ impl Trial {
     fn new(pattern: Pattern, width: usize, device: &Device) -> Self {
         let items: Vec<u32> = (0..width as u32).collect();
         let lines = vec![Lines { inputs: &items, targets: &[] }; SLOTS / width];
-        let scope = Scope::new(pattern, true, &Grid::pack(&lines, |longest| pattern.rows(longest)), device);
+        let (grid, scoring) = pattern.pack(&lines, Kept { of_a_slot: 16 * D, of_a_score: 4 * HEADS });
+        let scope = Scope::new(pattern, scoring, true, &grid, device);
         let numbers = [(); 4].map(|()| Tensor::random([SLOTS, D], Distribution::Default, device));
         Self { scope, numbers }
     }
@@ -102,11 +103,11 @@ fn cost_by_length() {
             }
         }
         let mut full = (0.0, 0.0);
-        for ((name, pattern), took) in patterns.iter().zip(&took) {
+        for (((name, pattern), trial), took) in patterns.iter().zip(&trials).zip(&took) {
             let (ms, least, most) = median(took.iter().map(|pass| pass.seconds * 1e3));
             let mib = |of: fn(&Took) -> usize| median(took.iter().map(|pass| of(pass) as f64 / 1048576.0)).0;
             let (kept, peak) = (mib(|pass| pass.kept), mib(|pass| pass.peak));
-            let scores = pattern.scores(width) / width;
+            let scores = trial.scope.scores() / width;
             // Two products there and four back, each with two operations for a score and a number of a vector.
             let floor = (12 * D * scores * SLOTS) as f64 / rate / 1e6;
             if *pattern == Pattern::Full {

@@ -287,6 +287,9 @@ mod tests {
             (Pattern::LocalWindow { window: 2 }, Planned::LocalWindow(2)),
             (Pattern::LocalWindow { window: 8 }, Planned::LocalWindow(8)),
             (Pattern::BlockSparse { block: 3 }, Planned::BlockSparse(3)),
+            // Of 9 items these would take 12 slots, and more than full attention.
+            (Pattern::LocalWindow { window: 4 }, Planned::LocalWindow(4)),
+            (Pattern::BlockSparse { block: 4 }, Planned::BlockSparse(4)),
         ];
         for (pattern, planned) in patterns {
             let network = network(pattern, 0.3);

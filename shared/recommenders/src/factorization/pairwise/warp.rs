@@ -19,6 +19,7 @@ use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as S
 use crate::factorization::pairs::{PairData, part_stream, two_rows};
 use crate::factorization::race::{SharedRows, pays, race};
 use crate::fit::{FitRequest, Method};
+use crate::memory::Counts;
 use crate::{FitError, Parts, PartsError};
 
 pub(crate) const METHOD: Method = Method {
@@ -57,7 +58,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         learning_rate: recommender.float("learning_rate") as f32,
         regularization: recommender.float("regularization") as f32,
         rank_weights: rank_weights(pairs.n_known(), recommender.integer("max_sampled") as usize),
-        races: recommender.is_fast() && race_pays(&pairs, d),
+        races: races(recommender.is_fast(), d as u64, &Counts::of(data)),
         seed: request.seed,
         user_squares: vec![1.0; users.len()],
         item_squares: vec![1.0; items.len()],
@@ -76,14 +77,15 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     Ok(PairData::model(d, users, items, &biases, newcomers))
 }
 
-/// Whether the fast mode is a race on this machine and these data; where it is not, it is the exact one.
-fn race_pays(pairs: &PairData<'_>, d: usize) -> bool {
-    let shared = written_by_all(pairs.n_known() as u64, d as u64);
-    pays(rayon::current_num_threads() as u64, pairs.len() as u64, shared)
+/// Whether threads race where vectors of length `d` are learnt from such data: only in the fast mode, and there only where
+/// that pays; where it does not, the fast mode is the exact one. The fit, its forecast and the mode in the result all ask
+/// here.
+pub(crate) const fn races(fast: bool, d: u64, counts: &Counts) -> bool {
+    fast && pays(counts.threads, counts.entries, written_by_all(counts.known, d))
 }
 
 /// Bytes of the items' numbers with their squares, biases too: in a race every thread writes them.
-pub(crate) const fn written_by_all(known: u64, d: u64) -> u64 {
+const fn written_by_all(known: u64, d: u64) -> u64 {
     known * (d + 1) * 2 * size_of::<f32>() as u64
 }
 

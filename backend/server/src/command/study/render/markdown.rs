@@ -90,6 +90,7 @@ mod tests {
             differences: Vec::new(),
             learnt: None,
             specs: Vec::new(),
+            defaults: std::collections::BTreeMap::new(),
             partial: None,
             sittings: Vec::new(),
         };

@@ -153,6 +153,7 @@ mod tests {
             differences: vec![Difference::new("Time", "Other hardware.")],
             learnt: None,
             specs: Vec::new(),
+            defaults: std::collections::BTreeMap::new(),
             partial: None,
             sittings: Vec::new(),
         }

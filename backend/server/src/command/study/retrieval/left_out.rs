@@ -8,7 +8,8 @@ use recspeed_types::study::{StudyReport, StudyTable, Whose};
 
 use super::super::rest::{Due, Rest, not_measured_yet};
 use super::super::{StudyArgs, command_line, tab};
-use super::columns::elsewhere;
+use super::cache::Cache;
+use super::columns::Elsewhere;
 use super::{By, Candidate, Found, REPEATS, RetrievalArgs, Size, chosen, every, tables};
 
 /// Numbers of rows of the usual study.
@@ -46,14 +47,14 @@ pub(super) fn rest(
     let set = sizes(args);
     let Some(largest) = set.iter().copied().max().filter(|_| args.is_part()) else { return Ok(None) };
     // The titles of its tables tell of the same rows in other places, also where they were not written for a container.
-    let (csv_bytes, pandas_bytes) = match measured.iter().find(|size| size.rows == largest && size.csv_bytes > 0) {
-        Some(size) => (size.csv_bytes, size.pandas_bytes),
-        None => elsewhere(data, largest as usize)?,
+    let elsewhere = match measured.iter().find(|size| size.rows == largest && size.elsewhere.csv > 0) {
+        Some(size) => size.elsewhere,
+        None => Elsewhere::of(data, largest as usize)?,
     };
     let all = every();
-    let of_size = |rows| Size { rows, csv_bytes, pandas_bytes, found: all.iter().map(not_found_yet).collect() };
+    let of_size = |rows| Size { rows, elsewhere, found: all.iter().map(not_found_yet).collect() };
     let unmeasured: Vec<Size> = set.iter().copied().map(of_size).collect();
-    let mut nothing = tables::report(entry, args, String::new(), &all, &unmeasured);
+    let mut nothing = tables::report((entry, &Cache::default()), args, String::new(), &all, &unmeasured);
     nothing.tables.retain(|table| table.whose == Whose::Measured);
     // One for each number of rows, and behind them those of the largest.
     let size_of = |place: usize| set.get(place).copied().unwrap_or(largest);

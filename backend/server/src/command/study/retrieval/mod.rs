@@ -1,8 +1,10 @@
 //! Every rating read back from each framework's container, one by one and in batches, and what the container holds.
 
+mod cache;
 mod columns;
 mod left_out;
 mod tables;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +14,7 @@ use recspeed_engines::Engines;
 use recspeed_types::builtin::{self, BuiltinDataset};
 use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::Missing;
-use recspeed_types::study::retrieval::{Asked, CONTAINERS, Retrieved};
+use recspeed_types::study::retrieval::{Asked, CONTAINERS, Retrieved, SLOW_ROWS};
 
 use super::super::failure::CommandError;
 use super::super::figures;
@@ -28,7 +30,9 @@ use super::standing::{Ended, not_reached};
 use super::steps::Steps;
 use super::{StudyArgs, StudyError, command_line, devices, limit, pins, tab};
 use crate::launch::of_devices;
-use columns::Columns;
+use cache::Cache;
+use columns::{Columns, Elsewhere};
+pub(super) use words::say_anew;
 
 /// Seed of the rows.
 const SEED: u64 = 42;
@@ -38,8 +42,6 @@ const REPEATS: u32 = 3;
 const BATCH_ROWS: u64 = 65_536;
 /// The container of the tab.
 const TAB: &str = "tab";
-/// Rows that are read one by one at most on a device behind a bus.
-const SINGLE_LIMIT: u64 = 5_000;
 
 /// Arguments of `recspeed study retrieval`.
 #[derive(Debug, Args)]
@@ -114,23 +116,22 @@ enum Found {
 /// What came of every container for one number of rows.
 struct Size {
     rows: u64,
-    /// Bytes of these rows as a CSV file, and in a data frame of pandas.
-    csv_bytes: u64,
-    pandas_bytes: u64,
+    /// What the same rows take in other forms.
+    elsewhere: Elsewhere,
     found: Vec<Found>,
 }
 
 impl Size {
     fn new(columns: &Columns, found: Vec<Found>) -> Self {
-        let Columns { rows, csv_bytes, pandas_bytes, .. } = *columns;
-        Self { rows, csv_bytes, pandas_bytes, found }
+        let Columns { rows, elsewhere, .. } = *columns;
+        Self { rows, elsewhere, found }
     }
 
     /// One that a study was stopped before: its rows were not even written.
     fn not_reached(rows: u64, candidates: &[Candidate], command: &str) -> Self {
         let missing = |candidate: &Candidate| candidate.missing.clone().unwrap_or_else(|| not_reached(command));
         let found = candidates.iter().map(|candidate| Found::Missing(missing(candidate))).collect();
-        Self { rows, csv_bytes: 0, pandas_bytes: 0, found }
+        Self { rows, elsewhere: Elsewhere::default(), found }
     }
 }
 
@@ -143,6 +144,7 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let Some(entry) = data_of(args) else { return Ok(None) };
     let data = recspeed_data::generate(entry, SEED).interactions;
     let repeats = args.study.repeats.unwrap_or(REPEATS);
+    let cache = Cache::of_this_machine();
     let command = command_of(args, repeats);
     let identity = identity(args, &command, &candidates, &worker, engines);
     let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh)?;
@@ -171,7 +173,8 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
                 continue;
             }
             let place = (worker.as_path(), engines);
-            let now = if stopped { None } else { once(args, candidate, &columns, repeats, place, &interrupts) };
+            let asked = asked(args, candidate, repeats, &cache);
+            let now = if stopped { None } else { once(args, candidate, &columns, asked, place, &interrupts) };
             let Some(now) = now else {
                 stopped = true;
                 found.push(Found::Missing(not_reached(&command)));
@@ -194,7 +197,7 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     if stopped && !sizes.iter().flat_map(|size| &size.found).any(|found| matches!(found, Found::Told(_))) {
         return Ok(None);
     }
-    let report = tables::report(entry, args, command, &candidates, &sizes);
+    let report = tables::report((entry, &cache), args, command, &candidates, &sizes);
     let rest = left_out::rest(args, (entry, &data), &report, &sizes).map_err(unwritten)?;
     Ok(Some(log.close(&order).of(report, stopped.then(|| steps.progress())).beside(rest)))
 }
@@ -247,7 +250,7 @@ fn once(
     args: &RetrievalArgs,
     candidate: &Candidate,
     columns: &Columns,
-    repeats: u32,
+    asked: Asked,
     (worker, engines): (&Path, &Engines),
     interrupts: &Interrupts,
 ) -> Option<Found> {
@@ -256,12 +259,10 @@ fn once(
         By::Worker(_) | By::Engine(_) => args.study.time_of_container(),
     };
     let answer = match (candidate.by, &args.tab) {
-        (By::Tab, Some(program)) => {
-            tab::retrieve(program, columns.folder(), asked(args, candidate, repeats), limit, interrupts)
-        }
+        (By::Tab, Some(program)) => tab::retrieve(program, columns.folder(), asked, limit, interrupts),
         _ => match command(candidate, worker, engines) {
             Ok(mut command) => {
-                describe(&mut command, args, candidate, columns.folder(), repeats);
+                describe(&mut command, args, candidate, columns.folder(), &asked);
                 ask(command, "", limit, &|| interrupts.take() > 0)
             }
             Err(missing) => return Some(Found::Missing(missing)),
@@ -299,7 +300,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
         let (missing, other_build) = match candidate.by {
             // Every worker has it.
             By::Worker(Device::Flex) => (None, answers.other_build(worker, &[Device::Flex])),
-            By::Worker(device) => (answers.missing(worker, engines, device), answers.other_build(worker, &[device])),
+            By::Worker(device) => (answers.missing(worker, device), answers.other_build(worker, &[device])),
             By::Engine(kind) => (answers.lacks_engine(engines, kind), None),
             By::Tab => ((!has_tab).then(tab::missing), None),
         };
@@ -326,7 +327,9 @@ fn every() -> Vec<Candidate> {
         if container.name == "burn" {
             for device in Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex) {
                 let title = format!("Burn tensors on {}", device.as_str());
-                all.push(one(title, container.name, By::Worker(device), Some(SINGLE_LIMIT)));
+                // A number that comes over a bus may take as long as one of TensorFlow's.
+                let single_limit = (!device.is_processor()).then_some(SLOW_ROWS);
+                all.push(one(title, container.name, By::Worker(device), single_limit));
             }
         }
     }
@@ -350,18 +353,21 @@ fn command(candidate: &Candidate, worker: &Path, engines: &Engines) -> Result<Co
     }
 }
 
-/// What a tab is to measure.
-fn asked(args: &RetrievalArgs, candidate: &Candidate, repeats: u32) -> Asked {
-    Asked { repeats, batch_rows: args.batch_rows, single_rows: candidate.single_limit }
+/// What it is to measure. A tab has no room for more than the caches have.
+fn asked(args: &RetrievalArgs, candidate: &Candidate, repeats: u32, cache: &Cache) -> Asked {
+    let beyond_bytes = cache.beyond().ok().filter(|_| !matches!(candidate.by, By::Tab));
+    Asked { repeats, batch_rows: args.batch_rows, single_rows: candidate.single_limit, beyond_bytes }
 }
 
-/// What it is to measure, and with how many threads.
-fn describe(command: &mut Command, args: &RetrievalArgs, candidate: &Candidate, folder: &Path, repeats: u32) {
+/// The same as options of its program, and with how many threads.
+fn describe(command: &mut Command, args: &RetrievalArgs, candidate: &Candidate, folder: &Path, asked: &Asked) {
     let columns = if matches!(candidate.by, By::Engine(_)) { "--retrieval" } else { "--columns" };
     command.arg(columns).arg(folder).args(["--container", candidate.container]);
-    command.args(["--repeats", &repeats.to_string(), "--batch-rows", &args.batch_rows.to_string()]);
-    if let Some(limit) = candidate.single_limit {
-        command.args(["--single-rows", &limit.to_string()]);
+    command.args(["--repeats", &asked.repeats.to_string(), "--batch-rows", &asked.batch_rows.to_string()]);
+    for (option, number) in [("--single-rows", asked.single_rows), ("--beyond-bytes", asked.beyond_bytes)] {
+        if let Some(number) = number {
+            command.args([option, &number.to_string()]);
+        }
     }
     let threads = args.study.threads.unwrap_or(1).to_string();
     for name in [
@@ -425,9 +431,11 @@ mod tests {
             back_s: vec![0.5],
             single_rows,
             single_s: vec![0.25],
+            loop_s: Vec::new(),
             batch_rows: 2,
             batch_s: vec![0.125],
             copy_s: vec![0.125],
+            beyond: None,
             single_sum: 0.0,
             batch_sum: 0.0,
         }
@@ -449,5 +457,34 @@ mod tests {
         assert_eq!(tab(true).iter().map(|one| one.missing.is_none()).collect::<Vec<_>>(), [true]);
         let missing = tab(false).remove(0).missing.expect("a terminal has none");
         assert_eq!(missing.install, "make studies-tab");
+    }
+
+    #[test]
+    fn only_what_would_take_minutes_is_not_read_whole_and_a_tab_reads_nothing_out_of_memory() {
+        let args = RetrievalArgs {
+            full: false,
+            rows: Vec::new(),
+            containers: Vec::new(),
+            batch_rows: 4,
+            tab: None,
+            study: StudyArgs::default(),
+        };
+        let cache = Cache::new(Some(32 << 20), Some(16 << 30));
+        for candidate in every() {
+            let asked = asked(&args, &candidate, 3, &cache);
+            let is_slow = match candidate.by {
+                By::Engine(kind) => kind == EngineKind::Tensorflow,
+                By::Worker(device) => !matches!(device, Device::Flex | Device::LibtorchCpu),
+                By::Tab => false,
+            };
+            let title = &candidate.title;
+            assert_eq!(asked.single_rows, is_slow.then_some(100_000), "{title}");
+            let is_tab = matches!(candidate.by, By::Tab);
+            assert_eq!(asked.beyond_bytes, (!is_tab).then_some(64 << 20), "{title}");
+            let mut command = Command::new("worker");
+            describe(&mut command, &args, &candidate, Path::new("columns"), &asked);
+            let has = |option: &str| command.get_args().any(|given| given == option);
+            assert_eq!((has("--single-rows"), has("--beyond-bytes")), (is_slow, !is_tab), "{title}");
+        }
     }
 }

@@ -1,65 +1,32 @@
-//! The tables of the study: times for each number of rows, and for the largest what the containers hold and how they are filled.
+//! The tables of the study: times for each number of rows, and for the largest what is read out of memory, what the containers hold and
+//! how they are filled.
 
 use recspeed_engines::find;
 use recspeed_types::builtin::BuiltinDataset;
-use recspeed_types::study::retrieval::Retrieved;
+use recspeed_types::study::retrieval::{Beyond, CONTAINERS, Retrieved};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow, StudyTable, Unit, Whose};
 
 use super::super::differences::{first_versions, note, other_versions, thread_difference};
-use super::super::{explained, pins};
-use super::columns::ROW_BYTES;
-use super::{By, Candidate, Found, RetrievalArgs, SEED, Size, TAB};
+use super::super::pins;
+use super::cache::Cache;
+use super::columns::{Elsewhere, ROW_BYTES};
+use super::{By, Candidate, Found, RetrievalArgs, SEED, Size, TAB, words};
 use crate::command::figures;
 
-/// Why the tables differ.
-const DIFFERENCES: &[(&str, &str)] = &[
-    (
-        "Time",
-        "Other hardware. A row here is all four columns, every number taken out as one of the language's own (`tensor[row].item()`, `vector[row]`) \
-         and added up, which is checked against the written rows; the paper does not say what its loop read. Rows in Python hold the time of \
-         Python's own loop, as the paper's do. TensorFlow would take minutes: where not all rows are read, the cell says of how many it was scaled.",
-    ),
-    (
-        "Memory",
-        "The paper printed `sys.getsizeof`: the size of the Python object, which does not depend on the number of rows. The table shows it beside \
-         the buffers that the object points to and what the process grew by. `resident` of small containers is mostly what the allocator takes at once; \
-         below what can be measured is what takes less than a page of memory, or room that the process had already.",
-    ),
-    (
-        "Objects of 80, 168 and 232 bytes in the paper, of 88, 184 and 56 here",
-        "The size of the Python object alone changes with the versions of Python and of the framework, and with nothing else: PyTorch 2.9 has one of 88 \
-         bytes for a tensor of three numbers and of three million, PyTorch 1 had one of 72. The paper's versions are not known here. Nor is it why its \
-         vector of PyVelox is larger than both tensors, which it is not in PyVelox 0.2: `sys.getsizeof` of a list or a dict that holds columns would be. \
-         None of the three says how much memory the ratings take; `buffers` does.",
-    ),
-    (
-        "Compression",
-        "The paper's three ratios times its bytes give the same 3.11 MB: they are object size over one constant, and say nothing of the data. Here \
-         the object and the buffers are each divided by the same rows as a CSV file (`recspeed data generate`), and by what \
-         `DataFrame.memory_usage(deep=True)` says of them in pandas, which holds ids as strings; the containers hold their numbers.",
-    ),
-    (
-        "Batches",
-        "Each batch is copied into the same arrays, which stay in the cache; `memcpy` is the same copy from plain memory in the same process, after \
-         one pass that does not count, as the container has had one. A container that hands its memory out without a conversion is as fast. \
-         Where one is a little faster than `memcpy`, both ran at the speed of the memory, and the order decided which was in the caches.",
-    ),
-    (
-        "The Arrow bridge",
-        "PyVelox through Arrow takes and gives the columns' memory; from lists every number becomes a Python object on the way in and out.",
-    ),
-    (
-        "In and out",
-        "Each does what its framework needs and no more. PyTorch's tensors, one a column (`from_numpy`, `numpy`), and PyVelox through Arrow take the \
-         arrays' memory over and hand it out again: their times are those of a few objects. Rust's vectors and Arrow arrays take it over too, and \
-         are copied on the way out, for whoever gets them owns them. TensorFlow's tensors (`constant`, `numpy`) and Burn's are copied both \
-         ways, and one tensor for all columns is put together from them and taken apart.",
-    ),
-];
+/// What the title of a table of times begins with.
+pub(super) const TIMES: &str = "Measured here: ";
+/// What the title of the table of what was read out of memory begins with.
+pub(super) const BEYOND: &str = "Batches out of memory: ";
+/// Columns that sentences are made of.
+pub(super) const A_ROW: &str = "a row";
+pub(super) const LOOP: &str = "a row, Python's loop alone";
+pub(super) const SHARE: &str = "batches, share of memcpy";
+pub(super) const MEMORY: &str = "memory, speed";
+pub(super) const OF_MEMORY: &str = "batches, share of memory";
 
 /// The whole report.
 pub(super) fn report(
-    entry: &BuiltinDataset,
+    (entry, cache): (&BuiltinDataset, &Cache),
     args: &RetrievalArgs,
     command: String,
     candidates: &[Candidate],
@@ -68,6 +35,7 @@ pub(super) fn report(
     let mut measured: Vec<StudyTable> = sizes.iter().map(|size| times(args, candidates, size)).collect();
     // A study that was stopped may not have come to the largest: then it is the largest that something is known of.
     if let Some(largest) = sizes.iter().max_by_key(|size| (size.is_begun(), size.rows)) {
+        measured.push(beyond(candidates, largest));
         measured.push(memory(candidates, largest));
         measured.push(bridge(candidates, largest));
     }
@@ -85,7 +53,8 @@ pub(super) fn report(
     };
     let mut report = super::super::report("retrieval", command, machine, measured);
     report.conditions = vec![conditions(entry, args)];
-    report.differences = explained(DIFFERENCES);
+    let most = sizes.iter().map(|size| size.rows).max().unwrap_or(0);
+    report.differences = words::explained(&report.tables, cache, most * ROW_BYTES);
     report
 }
 
@@ -123,13 +92,25 @@ impl Found {
     }
 }
 
-fn table<'a>(
+fn table(
+    title: String,
+    columns: Vec<StudyColumn>,
+    bars: usize,
+    candidates: &[Candidate],
+    size: &Size,
+    cells: impl Fn(&Retrieved) -> Vec<StudyCell>,
+) -> StudyTable {
+    table_of_each(title, columns, bars, candidates, size, |_, told| cells(told))
+}
+
+/// The same where cells depend on which container it is.
+fn table_of_each<'a>(
     title: String,
     columns: Vec<StudyColumn>,
     bars: usize,
     candidates: &'a [Candidate],
     size: &'a Size,
-    cells: impl Fn(&Retrieved) -> Vec<StudyCell>,
+    cells: impl Fn(&Candidate, &Retrieved) -> Vec<StudyCell>,
 ) -> StudyTable {
     let all = || {
         let named =
@@ -150,7 +131,7 @@ fn table<'a>(
                 StudyRow {
                     name: candidate.title.clone(),
                     note: note(holds(candidate, told), &differs),
-                    cells: cells(told),
+                    cells: cells(candidate, told),
                 }
             }
         }
@@ -162,8 +143,9 @@ fn table<'a>(
 /// Name and version of what holds the rows, what else of its engine is not the pinned version, and its threads as it says them.
 fn holds(candidate: &Candidate, told: &Retrieved) -> String {
     let holds = ["recspeed", "burn", "chromium", "torch", "tensorflow", "pyvelox"];
-    // PyVelox' environment has PyTorch too, which holds nothing there.
-    let name = holds.into_iter().rev().find(|name| told.versions.contains_key(*name));
+    // PyVelox' environment has PyTorch too, which holds nothing there, and there others hold the rows of what is called as they are.
+    let own = ["pyarrow", "numpy"].into_iter().find(|name| candidate.container == *name);
+    let name = own.or_else(|| holds.into_iter().rev().find(|name| told.versions.contains_key(*name)));
     // Burn's tensors may lie in another library.
     let is_shown = |other: &str| other == "libtorch" || name.is_some_and(|name| name == other);
     let reference = match candidate.by {
@@ -178,14 +160,16 @@ fn holds(candidate: &Candidate, told: &Retrieved) -> String {
 fn times(args: &RetrievalArgs, candidates: &[Candidate], size: &Size) -> StudyTable {
     let columns = vec![
         StudyColumn::lower("every row, one by one", Unit::Seconds),
-        StudyColumn::lower("a row", Unit::Seconds),
+        StudyColumn::lower(A_ROW, Unit::Seconds),
+        StudyColumn::plain(LOOP, Unit::Seconds),
         StudyColumn::lower(&format!("every row, in batches of {}", figures::count(args.batch_rows)), Unit::Seconds),
         StudyColumn::higher("batches, speed", Unit::BytesPerSecond),
         StudyColumn::higher("memcpy, speed", Unit::BytesPerSecond),
+        StudyColumn::higher(SHARE, Unit::Share),
     ];
     let rows = size.rows;
     let bytes = (rows * ROW_BYTES) as f64;
-    let title = format!("Measured here: {} rows", figures::count(rows));
+    let title = format!("{TIMES}{} rows", figures::count(rows));
     table(title, columns, 0, candidates, size, |told| {
         let scale = rows as f64 / told.single_rows.max(1) as f64;
         let scaled: Vec<f64> = told.single_s.iter().map(|seconds| seconds * scale).collect();
@@ -193,10 +177,50 @@ fn times(args: &RetrievalArgs, candidates: &[Candidate], size: &Size) -> StudyTa
         if told.single_rows < rows {
             single = single.noted(format!("measured on {} rows, scaled", figures::count(told.single_rows)));
         }
-        let speed = |seconds: &[f64]| StudyCell::of(StudyCell::runs(seconds).value().map(|seconds| bytes / seconds));
         let a_row = StudyCell::of(single.value().map(|seconds| seconds / rows.max(1) as f64));
+        let of_loop = StudyCell::runs(&told.loop_s).value().map(|seconds| seconds / told.single_rows.max(1) as f64);
         let batches = StudyCell::median(&told.batch_s).unwrap_or(StudyCell::Empty);
-        vec![single, a_row, batches, speed(&told.batch_s), speed(&told.copy_s)]
+        let (batch, copy) = (speed(bytes, &told.batch_s), speed(bytes, &told.copy_s));
+        let share = share((bytes, &told.batch_s), (bytes, &told.copy_s));
+        vec![single, a_row, StudyCell::of(of_loop), batches, batch, copy, share]
+    })
+}
+
+/// Bytes a second, of the median of the seconds; nothing of what took less than the clock sees.
+fn speed(bytes: f64, seconds: &[f64]) -> StudyCell {
+    StudyCell::of(StudyCell::runs(seconds).value().filter(|seconds| *seconds > 0.0).map(|seconds| bytes / seconds))
+}
+
+/// What part of another speed one is, of each turn in which both were measured; nothing where one took less than the clock sees.
+fn share((bytes, own): (f64, &[f64]), (of_bytes, other): (f64, &[f64])) -> StudyCell {
+    let turns = own.iter().zip(other).filter(|(own, other)| **own > 0.0 && **other > 0.0);
+    StudyCell::runs(&turns.map(|(own, other)| (bytes / own) / (of_bytes / other)).collect::<Vec<_>>())
+}
+
+/// The same rows, of which nothing lies in the caches when a pass begins.
+fn beyond(candidates: &[Candidate], size: &Size) -> StudyTable {
+    let columns = vec![
+        StudyColumn::higher("batches, speed", Unit::BytesPerSecond),
+        StudyColumn::higher("memcpy, speed", Unit::BytesPerSecond),
+        StudyColumn::higher(SHARE, Unit::Share),
+        StudyColumn::higher(MEMORY, Unit::BytesPerSecond),
+        StudyColumn::higher(OF_MEMORY, Unit::Share),
+    ];
+    let bytes = (size.rows * ROW_BYTES) as f64;
+    let title = format!("{BEYOND}{} rows, none of which lies in a cache", figures::count(size.rows));
+    let count = columns.len();
+    table(title, columns, 0, candidates, size, |told| {
+        let Some(Beyond { bytes: of_copy, memory_s, batch_s, copy_s }) = &told.beyond else {
+            return StudyRow::without_numbers("", StudyCell::text("not measured"), count).cells;
+        };
+        let of_copy = *of_copy as f64;
+        vec![
+            speed(bytes, batch_s),
+            speed(bytes, copy_s),
+            share((bytes, batch_s), (bytes, copy_s)),
+            speed(of_copy, memory_s),
+            share((bytes, batch_s), (of_copy, memory_s)),
+        ]
     })
 }
 
@@ -208,14 +232,19 @@ fn memory(candidates: &[Candidate], size: &Size) -> StudyTable {
         StudyColumn::lower("resident", Unit::Bytes),
         StudyColumn::lower("object / CSV", Unit::Ratio),
         StudyColumn::lower("buffers / CSV", Unit::Plain),
-        StudyColumn::lower("buffers / pandas", Unit::Plain),
+        StudyColumn::lower("buffers / pandas 2.3 (object)", Unit::Plain),
+        StudyColumn::lower("buffers / pandas 3 (str)", Unit::Plain),
     ];
-    let (csv, pandas) = (size.csv_bytes as f64, size.pandas_bytes as f64);
+    let Elsewhere { csv, object_strings, arrow_strings } = size.elsewhere;
+    let [csv, objects, arrow] = [csv, object_strings, arrow_strings].map(|bytes| bytes as f64);
+    let shown = |bytes: f64| Unit::Bytes.show(bytes);
     let title = format!(
-        "What the containers of {} rows hold; the same rows take {} as CSV and {} in pandas",
+        "What the containers of {} rows hold; the same rows take {} as CSV, and by formula {} in pandas 2.3 (ids as object strings) and {} in \
+         pandas 3 (ids as str)",
         figures::count(size.rows),
-        Unit::Bytes.show(csv),
-        Unit::Bytes.show(pandas)
+        shown(csv),
+        shown(objects),
+        shown(arrow)
     );
     table(title, columns, 2, candidates, size, |told| {
         let (header, buffers) = (told.header_bytes as f64, told.buffer_bytes as f64);
@@ -226,7 +255,8 @@ fn memory(candidates: &[Candidate], size: &Size) -> StudyTable {
             resident(told.resident_bytes),
             StudyCell::number(header / csv),
             StudyCell::number(buffers / csv),
-            StudyCell::number(buffers / pandas),
+            StudyCell::number(buffers / objects),
+            StudyCell::number(buffers / arrow),
         ]
     })
 }
@@ -240,15 +270,27 @@ fn resident(bytes: Option<u64>) -> StudyCell {
     }
 }
 
+/// A move takes no longer for more rows: it stands in a column of its own, so that no copy is told as a multiple of it.
 fn bridge(candidates: &[Candidate], size: &Size) -> StudyTable {
     let columns = vec![
-        StudyColumn::lower("arrays into the container", Unit::Seconds),
-        StudyColumn::lower("back into arrays", Unit::Seconds),
+        StudyColumn::lower("arrays copied into the container", Unit::Seconds),
+        StudyColumn::plain("arrays moved into it", Unit::Seconds),
+        StudyColumn::lower("copied back into arrays", Unit::Seconds),
+        StudyColumn::plain("handed out as arrays", Unit::Seconds),
     ];
     let title = format!("Four columns of {} rows into the containers and back", figures::count(size.rows));
-    table(title, columns, 0, candidates, size, |told| {
-        vec![StudyCell::runs(&told.build_s), StudyCell::median(&told.back_s).unwrap_or(StudyCell::Empty)]
-    })
+    let cells = |candidate: &Candidate, told: &Retrieved| {
+        // The tab's vectors are those of Rust.
+        let name = if candidate.container == TAB { "plain" } else { candidate.container };
+        let of = CONTAINERS.iter().find(|of| of.name == name);
+        let (moves_in, hands_out) = of.map_or((false, false), |of| (of.moves_in, of.hands_out));
+        let (build, back) = (StudyCell::runs(&told.build_s), StudyCell::runs(&told.back_s));
+        let either = |moved: bool, cell: StudyCell, words: &str| {
+            if moved { [StudyCell::text(words), cell] } else { [cell, StudyCell::Empty] }
+        };
+        [either(moves_in, build, "moved, not copied"), either(hands_out, back, "handed out, not copied")].concat()
+    };
+    table_of_each(title, columns, 0, candidates, size, cells)
 }
 
 #[cfg(test)]
@@ -279,6 +321,85 @@ mod tests {
         Size::new(&columns, found.into_iter().map(|told| Found::Told(Box::new(told))).collect())
     }
 
+    fn column(table: &StudyTable, name: &str) -> usize {
+        table.columns.iter().position(|column| column.name == name).expect("a column")
+    }
+
+    #[test]
+    fn a_share_is_of_each_turn_and_plain_loops_stand_beside_the_row_that_holds_them() {
+        let of = Retrieved {
+            batch_s: vec![2.0, 4.0, 1.0],
+            copy_s: vec![1.0, 2.0, 2.0],
+            loop_s: vec![0.5],
+            single_s: vec![2.0],
+            ..told(8, 4)
+        };
+        let table = times_of(&[candidate("PyVelox")], &size(vec![of]));
+        let cells = &table.rows[0].cells;
+        assert_eq!(cells[column(&table, A_ROW)].value(), Some(0.5));
+        assert_eq!(cells[column(&table, LOOP)].value(), Some(0.125), "of the 4 rows that were read");
+        let share = &cells[column(&table, SHARE)];
+        let StudyCell::Number(number) = share else { panic!("{share:?}") };
+        let spread = number.spread.expect("three turns");
+        assert_eq!((number.value, spread.least, spread.most), (0.5, 0.5, 2.0));
+        let compiled = times_of(&[candidate("Plain columns")], &size(vec![told(8, 8)]));
+        assert_eq!(compiled.rows[0].cells[column(&compiled, LOOP)], StudyCell::Empty);
+        // A tab's clock may not have ticked.
+        let ticks = Retrieved { batch_s: vec![0.0], ..told(8, 8) };
+        let unseen = times_of(&[candidate("tab")], &size(vec![ticks]));
+        assert_eq!(unseen.rows[0].cells[column(&unseen, SHARE)], StudyCell::Empty);
+    }
+
+    #[test]
+    fn what_was_read_out_of_memory_is_held_against_the_copy_that_no_cache_holds() {
+        // 160 bytes of rows, and a copy of 1,600.
+        let beyond = Beyond { bytes: 1600, memory_s: vec![1.0], batch_s: vec![0.2], copy_s: vec![0.125] };
+        let out = Retrieved { beyond: Some(beyond), ..told(8, 8) };
+        let table = super::beyond(&["PyTorch", "PyVelox"].map(candidate), &size(vec![out, told(8, 8)]));
+        let shown = |row: usize, name: &str| {
+            let column = column(&table, name);
+            table.rows[row].cells[column].value().map(|value| (value * 1000.0).round() / 1000.0)
+        };
+        assert_eq!([MEMORY, OF_MEMORY, SHARE].map(|name| shown(0, name)), [Some(1600.0), Some(0.5), Some(0.625)]);
+        assert_eq!(table.rows[1].cells[0].show(Unit::BytesPerSecond), "not measured");
+        assert!(table.rows.iter().all(|row| row.cells.len() == table.columns.len()));
+    }
+
+    #[test]
+    fn a_move_is_no_number_that_copies_are_a_multiple_of() {
+        use recspeed_types::study::times_of_best;
+        let of = |container: &'static str| Candidate { container, ..candidate(container) };
+        let candidates = ["plain", "torch", "tensorflow", "pyvelox-list", TAB].map(of);
+        let seconds = |build: f64| Retrieved { build_s: vec![build], ..told(8, 8) };
+        let size = size([3e-7, 2e-5, 0.01, 0.6, 3e-7].map(seconds).to_vec());
+        let table = bridge(&candidates, &size);
+        let words =
+            |place: usize| table.rows.iter().map(|row| row.cells[place].show(Unit::Seconds)).collect::<Vec<_>>();
+        let moved = "moved, not copied";
+        assert_eq!(words(0), [moved, moved, "10.0 ms", "600.0 ms", moved]);
+        assert_eq!(words(1), ["300.0 ns", "20.0 µs", "", "", "300.0 ns"]);
+        let handed = "handed out, not copied";
+        assert_eq!(words(2), ["500.0 ms", handed, "500.0 ms", "500.0 ms", "500.0 ms"]);
+        let times: Vec<Option<f64>> = (0..5).map(|row| times_of_best(&table, row).map(f64::round)).collect();
+        assert_eq!(times, [None, None, None, Some(60.0), None], "copies are told as multiples of copies");
+    }
+
+    #[test]
+    fn what_holds_the_rows_in_the_environment_of_another_is_named_by_itself() {
+        use recspeed_types::spec::EngineKind;
+        let versions = [("pyvelox", "0.2.0"), ("pyarrow", "26.0.1"), ("numpy", "2.4.6"), ("torch", "2.9.0")];
+        let versions = versions.map(|(name, version)| (name.to_owned(), version.to_owned())).into();
+        let told = Retrieved { versions, ..told(8, 8) };
+        for (container, words) in
+            [("pyarrow", "pyarrow 26.0.1"), ("numpy", "numpy 2.4.6"), ("pyvelox", "pyvelox 0.2.0")]
+        {
+            let of = Candidate { container, by: By::Engine(EngineKind::Pyvelox), ..candidate(container) };
+            let shown = holds(&of, &told);
+            let pinned = shown.split(", ").filter(|words| !words.contains("instead of the pinned"));
+            assert_eq!(pinned.collect::<Vec<_>>(), [words, "1 thread"], "{shown}");
+        }
+    }
+
     fn times_of(candidates: &[Candidate], size: &Size) -> StudyTable {
         let args = RetrievalArgs {
             full: false,
@@ -305,7 +426,7 @@ mod tests {
         let of = |resident_bytes| Retrieved { resident_bytes, ..told(8, 8) };
         let size = size([Some(0), None, Some(8192)].map(of).to_vec());
         let table = memory(&["Plain columns", "PyTorch", "PyVelox"].map(candidate), &size);
-        let column = table.columns.iter().position(|column| column.name == "resident").expect("a column");
+        let column = column(&table, "resident");
         let shown: Vec<String> = table.rows.iter().map(|row| row.cells[column].show(Unit::Bytes)).collect();
         assert_eq!(shown, ["below what can be measured", "not measured", "8192 B"]);
     }

@@ -1,0 +1,157 @@
+// Where the keyboard is when what it was at has gone: at the heading of another page, at what comes where one tried again.
+
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { openPage } from "./lab.mjs";
+
+withLab();
+
+/** The id of a finished run on the server. */
+const finished = (page, kind) =>
+  page.evaluate(async (kind) => {
+    const dataset = { source: "builtin", id: "beauty-synthetic-10k" };
+    const spec = { version: 1, dataset, recommender: { kind }, evaluation: { metrics: ["rmse"] } };
+    const headers = { "content-type": "application/json" };
+    const run = await (await fetch("/api/runs", { method: "POST", headers, body: JSON.stringify({ spec }) })).json();
+    for (;;) {
+      const { status } = await (await fetch(`/api/runs/${run.id}`)).json();
+      if (status === "finished") return run.id;
+      if (status === "failed") throw new Error(`a run of ${kind} failed`);
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  }, kind);
+
+/** Waits until the focus is at what this selector names. */
+const stands = (page, place) => page.waitForFunction((place) => document.activeElement?.matches(place), place);
+
+/** Waits until the focus is at the heading of the page, which reads so. */
+const arrives = (page, text) =>
+  page.waitForFunction((text) => document.activeElement?.matches("main h1") && document.activeElement.textContent === text, text);
+
+/** As by the buttons of the browser: without a new page load. */
+const go = (page, address) =>
+  page.evaluate((address) => {
+    history.pushState(null, "", address);
+    dispatchEvent(new PopStateEvent("popstate"));
+  }, address);
+
+test("another page has the focus at its heading and says its title; the first page and choices on a page leave it where it is", async () => {
+  const page = await openPage(browser, lab.link);
+  const said = page.locator(id("arrived"));
+  const run = await finished(page, "item-mean");
+  await page.locator(id("result-table")).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "BODY");
+  assert.equal(await said.textContent(), "");
+  const to = (name) => page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true }).click();
+
+  // Another query and another experiment in the address are no other page.
+  await page.locator(id("knob-recommender")).focus();
+  await page.locator(id("knob-recommender")).selectOption("popularity");
+  await page.waitForFunction(() => location.hash.startsWith("#x="));
+  await go(page, "/?embed=0#here");
+  await page.waitForTimeout(300);
+  await stands(page, id("knob-recommender"));
+  assert.equal(await said.textContent(), "");
+
+  await to("Runs");
+  await arrives(page, "Runs");
+  await page.waitForFunction(() => document.querySelector('[data-testid="arrived"]').textContent === "Runs · Recspeed");
+  // The ring is for those who came by the keyboard.
+  const ringed = () =>
+    page.evaluate(() => [document.activeElement.matches(":focus-visible"), getComputedStyle(document.activeElement).outlineStyle !== "none"]);
+  const [visible, ring] = await ringed();
+  assert.equal(ring, visible);
+
+  // A heading that comes with an answer has the focus when it is there.
+  const row = page.locator(`${id("run-row")} a[href="/r/${run}"]`);
+  const called = await row.textContent();
+  await row.click();
+  await arrives(page, called);
+  await page.keyboard.press("c");
+  await arrives(page, "Comparison");
+  assert.deepEqual(await ringed(), [true, true]);
+  await page.locator(`${id("compare-picker")} input`).first().focus();
+  await page.keyboard.press("Space");
+  await page.waitForURL(/\/c\/./);
+  await page.waitForTimeout(300);
+  await stands(page, `${id("compare-picker")} input`);
+
+  await to("Data");
+  await arrives(page, "Data");
+  const list = page.locator(id("data-choice"));
+  const others = await list.locator("option").evaluateAll((all) => all.map((one) => one.value));
+  await list.focus();
+  await list.selectOption(others[1]);
+  await page.waitForURL(`**/data/${others[1]}`);
+  await page.waitForTimeout(300);
+  await stands(page, id("data-choice"));
+
+  await to("Studies");
+  await arrives(page, "Studies");
+  const study = page.locator(`${id("study-row")} a`).first();
+  const title = await study.textContent();
+  await study.click();
+  await arrives(page, title);
+  await page.goBack();
+  await arrives(page, "Studies");
+  await go(page, "/nowhere");
+  await arrives(page, "There is no page here");
+  await page.waitForFunction(() => document.querySelector('[data-testid="arrived"]').textContent === "There is no page here · Recspeed");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a heading that comes late takes the focus from nobody who has gone elsewhere meanwhile", async () => {
+  const page = await openPage(browser, lab.link);
+  const run = await finished(page, "item-mean");
+  let answer;
+  const held = new Promise((done) => (answer = done));
+  await page.route(new RegExp(`/api/runs/${run}$`), async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto(`${lab.base}/plan`);
+  await page.locator("main h1").waitFor();
+  await go(page, `/r/${run}`);
+  await stands(page, "#main");
+  await page.locator(id("theme-switch")).focus();
+  answer();
+  await page.locator("main h1").waitFor();
+  await page.waitForTimeout(300);
+  await stands(page, id("theme-switch"));
+  await page.context().close();
+});
+
+test("whoever tries again by the keyboard is at what comes in that place, not at the top of the document", async () => {
+  const page = await openPage(browser, lab.link);
+  const runs = [await finished(page, "item-mean"), await finished(page, "global-mean")];
+  let broken = null;
+  await page.route(/\/api\//, (route) => (broken?.test(new URL(route.request().url()).pathname) ? route.abort() : route.continue()));
+  for (const [path, asked, error, place] of [
+    ["/studies", /^\/api\/studies$/, "studies-error", `[role="group"]:has(${id("study-list")})`],
+    ["/studies/retrieval", /^\/api\/studies\/retrieval$/, "study-error", "main h1"],
+    ["/data", /\/report$/, "data-error", '[role="group"]:has(h2)'],
+    ["/data", /^\/api\/datasets$/, "uploads-error", id("data-choice")],
+    ["/", /^\/api\/datasets$/, "uploads-error", id("knob-dataset")],
+    [`/r/${runs[0]}`, new RegExp(`^/api/runs/${runs[0]}$`), "run-unopened", "main h1"],
+    ["/runs", /^\/api\/runs$/, "runs-error", `.run-list:has(${id("run-row")})`],
+    ["/c", /^\/api\/runs$/, "picker-error", `${id("compare-picker")}:has(.picker)`],
+    [`/c/${runs.join(",")}`, /^\/api\/comparison$/, "compare-error", `[role="group"]:has(${id("compared-table")})`],
+    [`/c/${runs.join(",")}`, /^\/api\/comparison\/tests$/, "tests-error", `${id("compared-tests")}:has(td)`],
+  ]) {
+    broken = asked;
+    await page.goto(`${lab.base}${path}`);
+    const refused = page.locator(".refused").filter({ has: page.locator(id(error)) });
+    await refused.waitFor();
+    await refused.locator(id("try-again")).focus();
+    broken = null;
+    await page.keyboard.press("Enter");
+    await page.locator(id(error)).waitFor({ state: "detached" });
+    await stands(page, place).catch(async (cause) => {
+      const here = await page.evaluate(() => document.activeElement.outerHTML.slice(0, 200));
+      throw new Error(`${path}, ${error}: the focus is at ${here}`, { cause });
+    });
+  }
+  await page.context().close();
+});
