@@ -24,7 +24,7 @@ pub(super) struct Stage<F> {
     /// This replica's place among the holders.
     place: usize,
     devices: Devices,
-    /// All numbers; of a divided stage the shard.
+    /// All numbers; of a divided stage the shard, which has a part of each layer.
     numbers: Tensor<1>,
     /// No number: what stands for the numbers while the optimizer has them.
     nothing: Tensor<1>,
@@ -100,18 +100,20 @@ impl<F: Number> Stage<F> {
     ) -> Self {
         let start: usize = parameters[..layers.start].iter().sum();
         let sizes = &parameters[layers.clone()];
-        let space = FlatSpace::new(sizes, replicas);
         let level = if replicas == 1 { ShardLevel::DataParallel } else { level };
+        // What passes gather layer by layer comes from all ranks alike; what else is divided travels in one row.
+        let divided = level == ShardLevel::Parameters;
+        let space = if divided { FlatSpace::per_parameter(sizes, replicas) } else { FlatSpace::new(sizes, replicas) };
         let ends = sizes.iter().scan(0, |end, size| {
             *end += size;
             Some(*end - size..*end)
         });
         let ranges: Vec<Range<usize>> = ends.collect();
         let own = &numbers[start..start + space.elements()];
-        let held = if level == ShardLevel::Parameters { &own[space.shard(place)] } else { own };
+        let held = if divided { space.take(place, own) } else { own.to_vec() };
         meter.ledger.take(Account::Parameters, bytes::<F>(held.len()));
         let gradients = empty(level, sizes.len());
-        let (numbers, nothing) = (tensor(held.to_vec(), &devices.passes), Tensor::zeros([0], &devices.passes));
+        let (numbers, nothing) = (tensor(held, &devices.passes), Tensor::zeros([0], &devices.passes));
         Self {
             layers,
             views: Views::of(ranges.iter().cloned()),
@@ -150,16 +152,11 @@ impl<F: Number> Stage<F> {
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<Weights, CommError> {
-        let range = &self.ranges[layer - self.layers.start];
-        let shard = self.space.shard(self.place);
-        let own = common(range, &shard);
-        let lengths: Vec<usize> =
-            (0..self.space.ranks()).map(|rank| common(range, &self.space.shard(rank)).len()).collect();
-        let own: Vec<F> = if own.is_empty() {
-            Vec::new()
-        } else {
-            numbers(&self.numbers.clone().narrow(0, own.start - shard.start, own.len()))
-        };
+        let at = layer - self.layers.start;
+        let own = self.space.in_shard(at, self.place);
+        let lengths: Vec<usize> = (0..self.space.ranks()).map(|rank| self.space.part(at, rank).len()).collect();
+        let own: Vec<F> =
+            if own.is_empty() { Vec::new() } else { numbers(&self.numbers.clone().narrow(0, own.start, own.len())) };
         let begun = meter.begin_exchange(replicas);
         let all = replicas.all_gather_parts(&own, &lengths).await?;
         meter.traffic.all_gather += meter.end_exchange(begun, (Collective::AllGather, Some(layer)), replicas);
@@ -205,30 +202,24 @@ impl<F: Number> Stage<F> {
         meter: &mut Meter,
     ) -> Result<(), CommError> {
         let Gradients::Shard(sum) = &mut self.gradients else { unreachable!("others were added where they are") };
-        let range = self.ranges[layer - self.layers.start].clone();
-        let shard = self.space.shard(self.place);
+        let (at, held) = (layer - self.layers.start, self.space.held(self.place));
         let sum = sum.get_or_insert_with(|| {
-            meter.ledger.take(Account::Gradients, bytes::<F>(shard.len()));
-            self.gradient_bytes += bytes::<F>(shard.len());
-            vec![F::default(); shard.len()]
+            meter.ledger.take(Account::Gradients, bytes::<F>(held));
+            self.gradient_bytes += bytes::<F>(held);
+            vec![F::default(); held]
         });
-        let parts: Vec<Range<usize>> = (0..self.space.ranks())
-            .map(|rank| common(&range, &self.space.shard(rank)))
-            .map(|part| part.start - range.start..part.end - range.start)
-            .collect();
-        meter.ledger.take(Account::Transient, bytes::<F>(range.len()));
+        let parts: Vec<Range<usize>> = (0..self.space.ranks()).map(|rank| self.space.part(at, rank)).collect();
+        let passing = bytes::<F>(self.ranges[at].len());
+        meter.ledger.take(Account::Transient, passing);
         // A GPU computes until here; from here on the rank waits for others alone.
         let gradient = joined::<F>(&gradient);
         let begun = meter.begin_exchange(replicas);
         let part = replicas.reduce_scatter_parts(&gradient, &parts).await?;
         meter.traffic.reduce_scatter += meter.end_exchange(begun, (Collective::ReduceScatter, Some(layer)), replicas);
         drop(gradient);
-        meter.ledger.give_back(Account::Transient, bytes::<F>(range.len()));
-        let own = common(&range, &shard);
-        if !own.is_empty() {
-            let sum = &mut sum[own.start - shard.start..own.end - shard.start];
-            sum.iter_mut().zip(part).for_each(|(sum, term)| *sum += term);
-        }
+        meter.ledger.give_back(Account::Transient, passing);
+        let sum = &mut sum[self.space.in_shard(at, self.place)];
+        sum.iter_mut().zip(part).for_each(|(sum, term)| *sum += term);
         Ok(())
     }
 
@@ -256,7 +247,7 @@ impl<F: Number> Stage<F> {
                 let sum = Box::pin(self.sum(self.pieces(layers), replicas, meter)).await?;
                 if self.level == ShardLevel::Optimizer {
                     // The pieces are gone, and of the sum there is the shard.
-                    let shard = bytes::<F>(self.space.shard(self.place).len()).min(self.gradient_bytes);
+                    let shard = bytes::<F>(self.space.held(self.place)).min(self.gradient_bytes);
                     meter.ledger.give_back(Account::Gradients, self.gradient_bytes - shard);
                     self.gradient_bytes = shard;
                 }
@@ -289,7 +280,7 @@ impl<F: Number> Stage<F> {
     ) -> Result<Tensor<1>, CommError> {
         // Beside the pieces: all of them as they travel, and this replica's part of the sum; then that part, and the
         // whole sum.
-        let exchanged = bytes::<F>(self.len() + self.space.shard(self.place).len());
+        let exchanged = bytes::<F>(self.len() + self.space.held(self.place));
         meter.ledger.take(Account::Update, exchanged);
         let travels = joined::<F>(&whole);
         let begun = meter.begin_exchange(replicas);
@@ -306,17 +297,22 @@ impl<F: Number> Stage<F> {
     }
 
     fn shard_lengths(&self) -> Vec<usize> {
-        (0..self.space.ranks()).map(|rank| self.space.shard(rank).len()).collect()
+        (0..self.space.ranks()).map(|rank| self.space.held(rank)).collect()
+    }
+
+    /// This replica's shard of the row, where that is cut as a whole.
+    fn stretch(&self) -> Range<usize> {
+        self.space.stretches(self.place).pop().unwrap_or_default()
     }
 
     /// Sum of the squares of this replica's shard of the added up gradient.
     pub(super) fn squares(&self) -> f64 {
         let Gradients::Reduced(sum) = &self.gradients else { return 0.0 };
-        let shard = self.space.shard(self.place);
-        if shard.is_empty() {
+        if self.space.held(self.place) == 0 {
             return 0.0;
         }
         let own = if self.level == ShardLevel::DataParallel {
+            let shard = self.stretch();
             sum.clone().narrow(0, shard.start, shard.len())
         } else {
             (**sum).clone()
@@ -335,7 +331,7 @@ impl<F: Number> Stage<F> {
         if self.divides_moments() {
             // The moved shard has taken the gradient's place; beside it the same as it travels, and all numbers beside
             // the old ones.
-            let exchanged = bytes::<F>(self.len() + self.space.shard(self.place).len());
+            let exchanged = bytes::<F>(self.len() + self.space.held(self.place));
             meter.ledger.take(Account::Update, exchanged);
             let (own, lengths) = (numbers::<F, 1>(&moved), self.shard_lengths());
             let begun = meter.begin_exchange(replicas);
@@ -361,10 +357,9 @@ impl<F: Number> Stage<F> {
         let Gradients::Reduced(gradient) = sums else { return None };
         let gradient = if factor < 1.0 { gradient.mul_scalar(factor) } else { *gradient };
         self.views.let_go();
-        let shard = self.space.shard(self.place);
         let own = match self.divides_moments() {
-            true if shard.is_empty() => Tensor::zeros([0], &self.devices.passes),
-            true => self.numbers.clone().slice([shard.clone()]),
+            true if self.space.held(self.place) == 0 => Tensor::zeros([0], &self.devices.passes),
+            true => self.numbers.clone().slice([self.stretch()]),
             // Nothing else holds them now: the optimizer may change them where they lie.
             false => std::mem::replace(&mut self.numbers, self.nothing.clone()),
         };
@@ -397,10 +392,20 @@ impl<F: Number> Stage<F> {
     /// All numbers of the stage, on every replica.
     pub(super) async fn gather<T: Transport>(&self, replicas: &Communicator<T>) -> Result<Vec<F>, CommError> {
         let own = numbers(&self.numbers);
-        if self.level < ShardLevel::Parameters {
-            return Ok(own);
+        if self.lends() { self.row_of(&own, replicas).await } else { Ok(own) }
+    }
+
+    /// The whole row of which this is the replica's shard, on every replica.
+    async fn row_of<T: Transport>(&self, own: &[F], replicas: &Communicator<T>) -> Result<Vec<F>, CommError> {
+        let lengths = self.shard_lengths();
+        let shards = replicas.all_gather_parts(own, &lengths).await?;
+        let (mut row, mut rest) = (vec![F::default(); self.len()], shards.as_slice());
+        for (rank, &length) in lengths.iter().enumerate() {
+            let (shard, others) = rest.split_at(length);
+            self.space.put(rank, shard, &mut row);
+            rest = others;
         }
-        replicas.all_gather_parts(&own, &self.shard_lengths()).await
+        Ok(row)
     }
 
     /// Steps that the moments have taken, and both moments of the whole stage, on every replica.
@@ -416,8 +421,7 @@ impl<F: Number> Stage<F> {
             return Ok(own);
         }
         let [first, second] = own;
-        let lengths = self.shard_lengths();
-        Ok([replicas.all_gather_parts(&first, &lengths).await?, replicas.all_gather_parts(&second, &lengths).await?])
+        Ok([self.row_of(&first, replicas).await?, self.row_of(&second, replicas).await?])
     }
 
     /// All numbers of the stage, or one of its moments, at the first replica; nothing at the others.
@@ -433,29 +437,35 @@ impl<F: Number> Stage<F> {
         };
         let divided = self.level >= divided_from;
         let own = own.filter(|_| divided || self.place == 0).map(numbers).unwrap_or_default();
-        if divided { replicas.gather_parts(0, &own, &self.shard_lengths()).await } else { Ok(own) }
+        if !divided {
+            return Ok(own);
+        }
+        // Each shard goes to its places as it comes: beside the row there is one of them.
+        let mut row = vec![F::default(); if self.place == 0 { self.len() } else { 0 }];
+        let place = |rank: usize, shard: &[F]| self.space.put(rank, shard, &mut row);
+        replicas.gather_each(0, &own, &self.shard_lengths(), place).await?;
+        Ok(row)
     }
 
     /// Takes its own of the moments of the whole model; `start`: where the stage begins there.
     pub(super) fn set_moments(&mut self, start: usize, time: usize, [first, second]: [&[F]; 2], meter: &mut Meter) {
-        let own = if self.level == ShardLevel::DataParallel { 0..self.len() } else { self.space.shard(self.place) };
-        if own.is_empty() {
+        let whole = self.level == ShardLevel::DataParallel;
+        let count = if whole { self.len() } else { self.space.held(self.place) };
+        if count == 0 {
             return;
         }
-        let of = |all: &[F]| tensor(all[start + own.start..start + own.end].to_vec(), &self.devices.optimizer);
-        meter.ledger.take(self.devices.account, 2 * bytes::<F>(own.len()));
+        let of = |all: &[F]| {
+            let all = &all[start..start + self.len()];
+            let own = if whole { all.to_vec() } else { self.space.take(self.place, all) };
+            tensor(own, &self.devices.optimizer)
+        };
+        meter.ledger.take(self.devices.account, 2 * bytes::<F>(count));
         self.moments = Some(Moments::new(time, of(first), of(second)));
     }
 }
 
 fn empty<F: Number>(level: ShardLevel, layers: usize) -> Gradients<F> {
     if level >= ShardLevel::Gradients { Gradients::Shard(None) } else { Gradients::Whole(vec![None; layers]) }
-}
-
-/// What two ranges share; empty, and inside the first one's bounds, where they share nothing.
-fn common(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
-    let start = a.start.max(b.start).min(a.end);
-    start..a.end.min(b.end).max(start)
 }
 
 /// The numbers of pieces that follow each other.
