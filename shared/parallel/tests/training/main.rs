@@ -4,6 +4,7 @@ mod bench;
 mod exchanges;
 mod faults;
 mod lent;
+mod looking;
 mod pipelines;
 mod replicas;
 mod tables;
