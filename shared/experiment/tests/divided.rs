@@ -4,6 +4,7 @@ mod desk;
 
 use recspeed_plan::{Assumed, Outlook, TablesOutlook, of_spec};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
+use recspeed_types::summary::Begun;
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode, RunSummary};
 
 use desk::{attempt, attempt_from, attempt_on_a_gpu, attempt_within};
@@ -63,6 +64,11 @@ fn losses(events: &[EventKind]) -> Vec<f64> {
     losses.collect()
 }
 
+/// The digests of the first weights and of the orders.
+fn begun(summary: &RunSummary) -> &Begun {
+    summary.training.as_ref().and_then(|training| training.begun.as_ref()).expect("it says what it began with")
+}
+
 /// The same metrics and the same curve of losses, each within its bound.
 fn agree(
     (ours, events): (&RunSummary, &[EventKind]),
@@ -88,6 +94,7 @@ fn every_strategy_ends_with_the_result_of_one_device() {
         for strategy in STRATEGIES {
             let (divided, events) = run(spec, strategy);
             assert_eq!(divided.training.as_ref().map(|t| t.steps), alone.training.as_ref().map(|t| t.steps));
+            assert_eq!(begun(&divided), begun(&alone), "{strategy}");
             agree((&divided, &events), (&alone, &told), (2e-4, 5e-4), strategy);
         }
     }
@@ -179,6 +186,7 @@ fn shared_layers_end_with_the_result_of_one_device() {
             ),
         ] {
             let (shared, events) = run(spec, &strategy);
+            assert_eq!(begun(&shared), begun(&alone), "{strategy}");
             agree((&shared, &events), (&alone, &told), (2e-4, 5e-4), &strategy);
         }
     }

@@ -20,7 +20,7 @@ pub use batch::{Batch, Judge, Judged, Matrix, MicroBatch};
 pub use error::TrainError;
 pub use ledger::{Account, Ledger, Overdrawn};
 pub use meter::{Again, Done, Exchange, Sent, Timeline};
-pub use rank::{Learning, Rank, Saved};
+pub use rank::{Draw, Learning, Rank, Saved};
 pub use stage::Number;
 pub use strategy::Strategy;
 pub use update::{EPSILON, Moments, Rule};

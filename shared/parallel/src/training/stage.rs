@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_plan::Collective;
 use recspeed_plan::sharding::{FlatSpace, ROWS_OF_A_STEP, ShardLevel};
 
+use super::error::TrainError;
 use super::ledger::Account;
 use super::meter::Meter;
 use super::update::{Moments, Rule};
@@ -89,15 +90,18 @@ enum Gradients<F> {
     Reduced(Box<Tensor<1>>),
 }
 
+/// Gives the numbers of a range of the row in which the layers of a rank lie.
+pub(super) type Own<'a, F> = dyn Fn(Range<usize>) -> Result<Vec<F>, TrainError> + 'a;
+
 impl<F: Number> Stage<F> {
-    /// `numbers`: the whole model's, of which it takes its own.
+    /// `own`: asked once, for what this replica holds and no more.
     pub(super) fn new(
         (layers, parameters): (Range<usize>, &[usize]),
         (level, replicas, place): (ShardLevel, usize, usize),
-        numbers: &[F],
+        own: &Own<'_, F>,
         devices: &Devices,
         meter: &mut Meter,
-    ) -> Self {
+    ) -> Result<Self, TrainError> {
         let start: usize = parameters[..layers.start].iter().sum();
         let sizes = &parameters[layers.clone()];
         let space = FlatSpace::new(sizes, replicas);
@@ -107,12 +111,12 @@ impl<F: Number> Stage<F> {
             Some(*end - size..*end)
         });
         let ranges: Vec<Range<usize>> = ends.collect();
-        let own = &numbers[start..start + space.elements()];
-        let held = if level == ShardLevel::Parameters { &own[space.shard(place)] } else { own };
+        let held = if level == ShardLevel::Parameters { space.shard(place) } else { 0..space.elements() };
         meter.ledger.take(Account::Parameters, bytes::<F>(held.len()));
         let gradients = empty(level, sizes.len());
-        let (numbers, nothing) = (tensor(held.to_vec(), &devices.passes), Tensor::zeros([0], &devices.passes));
-        Self {
+        let numbers = tensor(own(start + held.start..start + held.end)?, &devices.passes);
+        let nothing = Tensor::zeros([0], &devices.passes);
+        Ok(Self {
             layers,
             views: Views::of(ranges.iter().cloned()),
             ranges,
@@ -125,7 +129,7 @@ impl<F: Number> Stage<F> {
             moments: None,
             gradients,
             gradient_bytes: 0,
-        }
+        })
     }
 
     /// Numbers of all replicas' shards together.
@@ -436,15 +440,22 @@ impl<F: Number> Stage<F> {
         if divided { replicas.gather_parts(0, &own, &self.shard_lengths()).await } else { Ok(own) }
     }
 
-    /// Takes its own of the moments of the whole model; `start`: where the stage begins there.
-    pub(super) fn set_moments(&mut self, start: usize, time: usize, [first, second]: [&[F]; 2], meter: &mut Meter) {
-        let own = if self.level == ShardLevel::DataParallel { 0..self.len() } else { self.space.shard(self.place) };
-        if own.is_empty() {
-            return;
+    /// Takes its own of both moments, which have taken `time` steps; `start`: where the stage begins in the rank's row.
+    pub(super) fn set_moments(
+        &mut self,
+        (start, time): (usize, usize),
+        moments: [&Own<'_, F>; 2],
+        meter: &mut Meter,
+    ) -> Result<(), TrainError> {
+        let held = if self.level == ShardLevel::DataParallel { 0..self.len() } else { self.space.shard(self.place) };
+        if held.is_empty() {
+            return Ok(());
         }
-        let of = |all: &[F]| tensor(all[start + own.start..start + own.end].to_vec(), &self.devices.optimizer);
-        meter.ledger.take(self.devices.account, 2 * bytes::<F>(own.len()));
-        self.moments = Some(Moments::new(time, of(first), of(second)));
+        meter.ledger.take(self.devices.account, 2 * bytes::<F>(held.len()));
+        let [first, second] = moments.map(|own| own(start + held.start..start + held.end));
+        let [first, second] = [first?, second?].map(|moment| tensor(moment, &self.devices.optimizer));
+        self.moments = Some(Moments::new(time, first, second));
+        Ok(())
     }
 }
 

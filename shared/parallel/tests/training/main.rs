@@ -1,5 +1,6 @@
 //! The law: every strategy computes the update of one device.
 
+mod begins;
 mod bench;
 mod exchanges;
 mod faults;
