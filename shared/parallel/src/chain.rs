@@ -224,8 +224,9 @@ mod tests {
                     longer `strategy.timeout`";
         assert_eq!(told.cause, text);
 
-        let did =
-            |rank| vec![Operation { kind: OperationKind::Send, peer: rank + 1, tag: TAG, bytes: 8, members: None }];
+        let did = |rank: usize| {
+            vec![Operation { kind: OperationKind::Send, peer: rank + 1, tag: TAG, bytes: 8, members: None }]
+        };
         let told = failure(chain.with_last(did));
         let begins = "rank 2 hangs: it waits for no message; its last operations: sent to rank 3 (gradient 3, 8 bytes); rank 0 waits";
         assert!(told.cause.starts_with(begins), "{told}");
