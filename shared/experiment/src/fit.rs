@@ -112,10 +112,14 @@ fn fit_divided(
         })
     };
     let all = crew.run(strategy.ranks as usize, first, &others);
+    let follows = |error: &NeuralFitError| matches!(error, NeuralFitError::Ranks(CommError::PeerEnded { .. }));
     match (ended, all) {
         (Some(Ok(fitted)), Ok(())) => Ok(fitted),
-        // What the first rank says of itself is more exact than what can be told of it.
-        (Some(Err(error)), Err(failure)) if failure.rank == 0 || failure.follows => Err(neural_failure(error)),
+        // What the first rank says of itself is more exact than what can be told of it; where others have found it hanging, it says
+        // nothing of itself.
+        (Some(Err(error)), Err(failure)) if failure.follows || (failure.rank == 0 && !follows(&error)) => {
+            Err(neural_failure(error))
+        }
         (_, Err(failure)) => Err(RunFailure::new(FailureCode::Worker, sentence(&failure.to_string()))),
         (ended, Ok(())) => {
             let error = ended.and_then(Result::err).map_or_else(String::new, |error| error.to_string());
@@ -124,17 +128,15 @@ fn fit_divided(
     }
 }
 
+/// What a rank's error says of the ranks.
 fn rank_failure(rank: usize, error: &NeuralFitError) -> RankFailure {
-    // Numbers that are not finite, and a stop, come to all ranks at once: the first one tells.
-    let follows =
-        matches!(error, NeuralFitError::Ranks(CommError::PeerEnded { .. })) || (rank > 0 && same_on_all(error));
-    // Who tells it says that a rank has failed, and so does whoever needs that rank.
-    let cause = if let NeuralFitError::Ranks(cause) = error { cause.to_string() } else { error.to_string() };
-    RankFailure { rank, cause, follows }
-}
-
-const fn same_on_all(error: &NeuralFitError) -> bool {
-    !matches!(error, NeuralFitError::Ranks(_))
+    match error {
+        // It names the rank that has failed, which need not be the one that tells it: of one that hangs another one does. Who tells it
+        // says that a rank has failed, and so does whoever needs that rank.
+        NeuralFitError::Ranks(cause) => cause.clone().into(),
+        // Numbers that are not finite, and a stop, come to all ranks at once: the first one tells.
+        error => RankFailure { rank, cause: error.to_string(), follows: rank > 0 },
+    }
 }
 
 fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
@@ -312,6 +314,30 @@ fn neural_failure(error: NeuralFitError) -> RunFailure {
                 Some(instead) => failure.refused(instead),
                 None => failure,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recspeed_parallel::{Chain, ChainEnd, Tag, Waiting, Why};
+
+    #[test]
+    fn a_time_out_is_the_failure_of_the_rank_that_hangs_and_not_of_the_one_that_gives_up() {
+        let waiting = Waiting { rank: 0, from: 1, tag: Tag::new("gradient", 3) };
+        let end = ChainEnd::Rank { rank: 2, why: Why::Busy, last: None };
+        let chain = Box::new(Chain { waits: Vec::new(), end });
+        let error = NeuralFitError::Ranks(CommError::Timeout { waiting, seconds: 20, last: Vec::new(), chain });
+        let failure = rank_failure(0, &error);
+        assert_eq!((failure.rank, failure.follows), (2, false));
+        assert!(failure.cause.starts_with("rank 2 hangs"), "{failure}");
+
+        // Of what comes to all ranks the first one tells.
+        let stopped = NeuralFitError::Interrupted { step: 3 };
+        for (rank, follows) in [(0, false), (1, true)] {
+            let failure = rank_failure(rank, &stopped);
+            assert_eq!((failure.rank, failure.follows), (rank, follows));
         }
     }
 }
