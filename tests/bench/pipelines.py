@@ -4,6 +4,10 @@
 a machine that has nothing else. Each rank computes with one thread (`engine.threads = 1`, RAYON_NUM_THREADS=1), so
 that two ranks take two cores and one rank one; more ranks are tried only where each has a core.
 
+A pipeline is held against one rank twice. The first quotient is what the ranks bring: one rank has no reason to cut its
+batches, and takes them whole. The second is of one rank that cuts them as the pipeline does: products of few rows are
+slower on one core, so that more micro-batches make that rank slower, and this quotient larger, though nothing is won.
+
 Of each pipeline there are four bubbles (`bubbles.py`). The planned one is what `recspeed plan` says of the spec, by
 counted operations, before anything runs. The foretold one is what `recspeed plan --lengths` says of the same order with
 the lengths of the first step that a run tells, its second, before the later ones have begun. The measured one is read
@@ -66,9 +70,10 @@ HEAD = [
     "ranks",
     "schedule",
     "micro-batches",
-    "one rank, fit",
+    "one rank, the same micro-batches",
     "all ranks, fit",
-    "speed-up",
+    "against one rank with whole batches",
+    "against one rank, the same micro-batches",
     "bubble, planned",
     "bubble, foretold",
     "bubble, replayed",
@@ -77,7 +82,7 @@ HEAD = [
 
 
 class Row(NamedTuple):
-    """Medians: seconds of one rank and of all, and the bubbles."""
+    """Medians: seconds of one rank with as many micro-batches and of all ranks, and the bubbles."""
 
     alone: float
     fit: float
@@ -180,7 +185,8 @@ def row(alone: float, fits: list[float], plan: float, found: list[Bubbles]) -> R
     )
 
 
-def line(shape: Shape, row: Row) -> str:
+def line(shape: Shape, row: Row, whole: float) -> str:
+    """`whole`: seconds of one rank with whole batches."""
     foretold = "none: one step told" if row.foretold is None else shown(row.foretold)
     cells = [
         str(shape.ranks),
@@ -188,6 +194,7 @@ def line(shape: Shape, row: Row) -> str:
         str(shape.micro_batches),
         f"{row.alone:.2f} s",
         f"{row.fit:.2f} s",
+        f"{whole / row.fit:.2f}",
         f"{row.alone / row.fit:.2f}",
         shown(row.planned),
         foretold,
@@ -195,6 +202,20 @@ def line(shape: Shape, row: Row) -> str:
         shown(row.measured),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def of_whole_batches(rows: dict[Shape, Row]) -> float:
+    """Seconds of one rank that takes each batch at once: the sweep begins with one micro-batch, on two ranks."""
+    return next(row.alone for shape, row in rows.items() if shape.micro_batches == 1)
+
+
+def lines_of(rows: dict[Shape, Row]) -> list[str]:
+    """A line for each pipeline; none where no machine has room for one."""
+    if not rows:
+        return []
+    whole = of_whole_batches(rows)
+    order = sorted(rows, key=lambda shape: (shape.ranks, SCHEDULES.index(shape.schedule), shape.micro_batches))
+    return [line(shape, rows[shape], whole) for shape in order]
 
 
 def table(release: Path, rounds: int) -> str:
@@ -205,8 +226,7 @@ def table(release: Path, rounds: int) -> str:
         more, told = measure(release, rounds, micro_batches)
         rows.update(more)
         last = min(last, told)
-    order = sorted(rows, key=lambda shape: (shape.ranks, SCHEDULES.index(shape.schedule), shape.micro_batches))
-    lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *(line(shape, rows[shape]) for shape in order)]
+    lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *lines_of(rows)]
     near = bubbles.counted([(row.planned, row.foretold, row.measured) for row in rows.values()])
     return "\n".join([*lines, "", near, "", legend(last)])
 
@@ -221,7 +241,9 @@ def legend(last: int) -> str:
         "before the run; sends take a rank no time. *Foretold*: the plan's simulation of the same order, with passes "
         "and sends as long as the mean of their kind on their stage in step 2 of the same run, before the steps that "
         f"are measured have begun. *Measured*: of {measured}. *Replayed*: the same simulation, with the lengths of the "
-        "very step that is measured; it foretells nothing. Fit: seconds of the whole training."
+        "very step that is measured; it foretells nothing. Fit: seconds of the whole training. *Whole batches*: one "
+        "rank with one micro-batch. With more of them one rank is slower, because products of few rows are, so that "
+        "the quotient by the same micro-batches grows where nothing is won."
     )
 
 

@@ -116,7 +116,8 @@ class Forecasts(unittest.TestCase):
         found = bubbles.of_run([one_pass(1)], lambda _: 0.25)
         self.assertEqual((found.foretold, found.replayed, found.measured), (None, [0.25], [0.0]))
         row = pipelines.row(2.0, [1.0], 0.5, [found])
-        self.assertIn("| 50.0 % | none: one step told | 25.0 % | 0.0 % |", pipelines.line(Shape("gpipe", 2, 1, 1), row))
+        line = pipelines.line(Shape("gpipe", 2, 1, 1), row, 2.0)
+        self.assertIn("| 50.0 % | none: one step told | 25.0 % | 0.0 % |", line)
         words = bubbles.counted([(0.2, None, 0.2), (0.2, 0.3, 0.2)])
         self.assertIn("the planned one in 2 of 2 rows and the foretold one in 0 of 1.", words)
         self.assertTrue(words.endswith("whose runs told one step only: 1."), words)
@@ -174,9 +175,24 @@ class Table(unittest.TestCase):
             self.assertGreater(pipelines.planned(RECSPEED, pipelines.STAGES.format(**shape._asdict())), 0)
 
     def test_a_line_has_as_many_cells_as_the_head(self) -> None:
-        line = pipelines.line(Shape("gpipe", 2, 1, 4), pipelines.Row(4.0, 2.0, 0.241, 0.2405, 0.24, 0.251))
-        self.assertEqual(line, "| 2 | gpipe | 4 | 4.00 s | 2.00 s | 2.00 | 24.1 % | 24.0 % | 24.0 % | 25.1 % |")
+        line = pipelines.line(Shape("gpipe", 2, 1, 4), pipelines.Row(4.0, 2.0, 0.241, 0.2405, 0.24, 0.251), 3.0)
+        self.assertEqual(line, "| 2 | gpipe | 4 | 4.00 s | 2.00 s | 1.50 | 2.00 | 24.1 % | 24.0 % | 24.0 % | 25.1 % |")
         self.assertEqual(line.count("|"), len(pipelines.HEAD) + 1)
+
+    def test_every_pipeline_is_held_against_one_rank_with_whole_batches_too(self) -> None:
+        bubbles_of_any = (0.1, 0.1, 0.1, 0.1)
+        rows = {
+            Shape("zb-h1", 2, 1, 32): pipelines.Row(12.0, 5.0, *bubbles_of_any),
+            Shape("gpipe", 2, 1, 1): pipelines.Row(4.0, 4.0, *bubbles_of_any),
+        }
+        self.assertEqual(pipelines.of_whole_batches(rows), 4.0)
+        whole = pipelines.HEAD.index("against one rank with whole batches")
+        cut = pipelines.HEAD.index("against one rank, the same micro-batches")
+        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in pipelines.lines_of(rows)]
+        self.assertEqual([line[1] for line in cells], ["gpipe", "zb-h1"])
+        # Slower than one rank alone, though 2.4 times as fast as one that cuts its batches in 32.
+        self.assertEqual([(line[whole], line[cut]) for line in cells], [("1.00", "1.00"), ("0.80", "2.40")])
+        self.assertEqual(pipelines.lines_of({}), [])
 
     def test_the_legend_names_the_steps_that_are_measured(self) -> None:
         for last, words in [(5, "of steps 3 to 5"), (3, "of step 3"), (2, "of step 2")]:

@@ -295,6 +295,20 @@ fn a_training_goes_on_where_others_share_the_layers() {
     }
 }
 
+#[test]
+fn cut_at_its_groups_a_dense_block_learns_the_same_bits_and_cut_inside_of_one_the_same_within_rounding() {
+    // Groups of 4 layers of 32 numbers, 7 layers and the score; of 64 rows a group pays together.
+    let mut course = Course::new(7, 32, 0.0, &[64, 64]);
+    course.learning = Learning { rule: Rule::sgd(0.0), rate: 1.0, clip: None };
+    let of = |stages| course.divided(&Shape { stages, ..Shape::default() }).remove(0).saved;
+    let [whole, between, inside] = [1, 2, 4].map(of);
+    assert_eq!(bits(&between), bits(&whole), "4 and 4 layers");
+    assert_ne!(bits(&inside), bits(&whole), "2 layers each: if this is the same, the documents say too little");
+    for (at, (a, b)) in inside.numbers.iter().zip(&whole.numbers).enumerate() {
+        assert!((a - b).abs() <= 4e-5 + 1e-5 * b.abs(), "number {at}: {a} against {b}");
+    }
+}
+
 fn planned(depth: usize, growth: usize, ranks: usize) -> Vec<Layer> {
     let shape = (DENSENET_INPUTS, depth as u64, growth as u64, 1);
     shared_densenet(shape, Speed::of_gflops(1.0), ranks, Link::INSTANT)
