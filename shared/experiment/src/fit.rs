@@ -57,6 +57,7 @@ fn fit_network(
     let mut trainer = reference.then(|| host.trainer(spec)).transpose()?;
     let ranks = if reference { 1 } else { spec.strategy.ranks as usize };
     let devices = (0..ranks.max(1)).map(|rank| host.device(spec, rank)).collect::<Result<Vec<_>, _>>()?;
+    let told = host.told_steps();
     let mut watch = LossWatch { host, last: None, worked: false };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let request = recspeed_neural::FitRequest {
@@ -75,7 +76,7 @@ fn fit_network(
             recspeed_neural::fit_elsewhere(&request, trainer.as_mut(), &mut watch).map_err(neural_failure)?
         }
         None => recspeed_neural::fit(&request, &mut watch).map_err(neural_failure)?,
-        Some(crew) => fit_divided((&request, &devices), &spec.strategy, crew.as_ref(), &mut watch)?,
+        Some(crew) => fit_divided((&request, &devices), (&spec.strategy, told), crew.as_ref(), &mut watch)?,
     };
     let network = NeuralRecommender {
         model: fitted.model,
@@ -87,9 +88,10 @@ fn fit_network(
 }
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
+/// `told`: of how many steps they tell what they did.
 fn fit_divided(
     (request, devices): (&recspeed_neural::FitRequest<'_>, &[NeuralDevice]),
-    strategy: &Strategy,
+    (strategy, told): (&Strategy, u32),
     crew: &dyn Crew,
     observer: &mut dyn FitObserver,
 ) -> Result<recspeed_neural::Fitted, RunFailure> {
@@ -97,16 +99,16 @@ fn fit_divided(
     let heard = &mut ended;
     let first: FirstTask<'_> = Box::new(move |communicator| {
         Box::pin(async move {
-            let result = fit_ranked(request, Seat { communicator, strategy }, observer).await;
-            let told = result.as_ref().map(|_| ()).map_err(|error| rank_failure(0, error));
+            let result = fit_ranked(request, Seat { communicator, strategy, told }, observer).await;
+            let failed = result.as_ref().map(|_| ()).map_err(|error| rank_failure(0, error));
             *heard = Some(result);
-            told
+            failed
         })
     });
     let others = |communicator: Communicator<AnyTransport>| -> Task<'_> {
         let rank = communicator.rank();
         Box::pin(async move {
-            let seat = Seat { communicator, strategy };
+            let seat = Seat { communicator, strategy, told };
             let request = recspeed_neural::FitRequest { device: devices[rank].clone(), ..request.clone() };
             fit_ranked(&request, seat, &mut Unobserved).await.map(|_| ()).map_err(|error| rank_failure(rank, &error))
         })

@@ -26,10 +26,6 @@ use super::{Batch, Course, Lesson, update};
 use crate::random::step_noise;
 use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 
-/// Steps whose instructions are told, after the first one, which also warms up: one whose lengths foretell the bubble,
-/// and three to hold the forecast against.
-const TOLD: Range<u64> = 1..5;
-
 /// A rank among others.
 pub(crate) struct Ranked<'m, N: Staged, T> {
     layers: &'m N::Layers,
@@ -40,6 +36,8 @@ pub(crate) struct Ranked<'m, N: Staged, T> {
     gathered: bool,
     moments: Option<AllMoments<'static>>,
     taken: u64,
+    /// Steps whose instructions are told.
+    told: Range<u64>,
     spans: Spans,
     /// Of which accounts of which ranks it has been told that they are wrong.
     wrong: BTreeSet<(usize, Account)>,
@@ -140,6 +138,8 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             gathered: false,
             moments: None,
             taken: 0,
+            // The first one also warms up.
+            told: 1..1 + u64::from(seat.told),
             spans: Spans::of_one_of(ranks),
             wrong: BTreeSet::new(),
             first_weights,
@@ -192,7 +192,7 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
             noise: step_noise(course.seed, step),
         };
         let divided = course.network.batch(self.layers, lesson);
-        let told = TOLD.contains(&self.taken);
+        let told = self.told.contains(&self.taken);
         self.rank.note_timeline(told);
         self.taken += 1;
         // Boxed, so that whoever awaits this is copied with no more room than plain training has.
