@@ -271,7 +271,6 @@ class Table(unittest.TestCase):
             self.assertIn(shape, pipelines.shapes(micro_batches, pipelines.RANKS))
             self.assertGreater(pipelines.planned(RECSPEED, pipelines.STAGES.format(**shape._asdict())), 0)
 
-    def test_a_line_has_as_many_cells_as_the_head(self) -> None:
     def test_every_pipeline_is_held_against_one_rank_with_whole_batches_too(self) -> None:
         of_any = (0.1, 0.1, 0.1, 0.1, (0.1, 0.1), [])
         rows = {
@@ -288,6 +287,7 @@ class Table(unittest.TestCase):
         self.assertEqual([(line[whole], line[cut]) for line in cells], [("1.00", "1.00"), ("0.80", "2.40")])
         self.assertEqual(pipelines.lines_of({}, {}), [])
 
+    def test_a_line_has_as_many_cells_as_the_head(self) -> None:
         row = pipelines.Row(4.0, 2.0, 0.241, 0.2405, 0.24, 0.251, (0.2449, 0.26), [])
         line = pipelines.line(Shape("gpipe", 2, 1, 4), row, 3.0, 0.239)
         self.assertEqual(
