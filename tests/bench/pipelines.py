@@ -91,7 +91,7 @@ HEAD = [
 
 
 class Row(NamedTuple):
-    """Medians: seconds of one rank with as many micro-batches and of all ranks, the bubbles, and the lengths that foretell.
+    """Medians: seconds of one rank with as many micro-batches and of all ranks, the bubbles, the lengths that foretell.
     Between the two of `spread` lies the middle half of the measured ones, of all steps of all rounds."""
 
     alone: float
