@@ -272,10 +272,10 @@ class Table(unittest.TestCase):
             self.assertGreater(pipelines.planned(RECSPEED, pipelines.STAGES.format(**shape._asdict())), 0)
 
     def test_every_pipeline_is_held_against_one_rank_with_whole_batches_too(self) -> None:
-        of_any = (0.1, 0.1, 0.1, 0.1, (0.1, 0.1), [])
+        any_row = pipelines.Row(0.0, 0.0, 0.1, 0.1, 0.1, 0.1, (0.1, 0.1), [])
         rows = {
-            Shape("zb-h1", 2, 1, 32): pipelines.Row(12.0, 5.0, *of_any),
-            Shape("gpipe", 2, 1, 1): pipelines.Row(4.0, 4.0, *of_any),
+            Shape("zb-h1", 2, 1, 32): any_row._replace(alone=12.0, fit=5.0),
+            Shape("gpipe", 2, 1, 1): any_row._replace(alone=4.0, fit=4.0),
         }
         self.assertEqual(pipelines.of_whole_batches(rows), 4.0)
         whole = pipelines.HEAD.index("against one rank with whole batches")
