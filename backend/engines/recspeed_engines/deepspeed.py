@@ -1,6 +1,11 @@
 """DeepSpeed: ranks that divide optimizer state, gradients and parameters (ZeRO 1, 2, 3), over gloo on the processor.
 
-This process is rank 0, and the one that is heard; it starts the others as torchrun would, with the same arguments.
+This process is rank 0, and the one that is heard; it starts the others with the same arguments and with the variables
+that torchrun sets. torchrun itself is not used: it would be one more process between the lab and the ranks, which
+starts and watches all of them, while the lab hears one process, ends it with all that it has started, and counts its
+memory.
+
+On one GPU there are no such ranks: NCCL refuses two on one card, and one rank has nobody to divide anything with.
 """
 
 from __future__ import annotations
@@ -132,11 +137,16 @@ def settings(job: Job) -> dict[str, Any]:
     """DeepSpeed's own configuration."""
     ranks, micro_batches = _ranks(job), _micro_batches(job)
     level = int(job.strategy["stage"]) if job.strategy["kind"] == "zero" else 0
+    divided: dict[str, Any] = {"stage": level}
+    # Unless told, ZeRO 3 keeps every tensor of up to 100,000 numbers whole on every rank.
+    threshold = job.strategy.get("persistence_threshold")
+    if level == 3 and threshold is not None:
+        divided["stage3_param_persistence_threshold"] = int(threshold)
     return {
         "train_micro_batch_size_per_gpu": max(1, job.training.batch_size // (ranks * micro_batches)),
         "gradient_accumulation_steps": micro_batches,
         "gradient_clipping": job.training.gradient_clip or 0.0,
-        "zero_optimization": {"stage": level},
+        "zero_optimization": divided,
         "zero_allow_untested_optimizer": True,
         "steps_per_print": 2**31,
     }

@@ -2,7 +2,7 @@
 
 Each input and the targets are one Velox vector. They come in through Arrow without a copy, or, where
 `RECSPEED_PYVELOX=list` is set, by `pyvelox.from_list`, as the paper built them; an epoch's rows are read from the
-vectors through Arrow again.
+vectors through Arrow again. Vectors lie in the machine's own memory: where a GPU trains, each epoch's rows go there.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
 
     def batches(epoch: int) -> Batches:
         order = torch.from_numpy(job.order(epoch))
-        x = torch.stack([tensor(column)[order] for column in columns], 1)
-        y = tensor(answers)[order].unsqueeze(1)
+        x = torch.stack([tensor(column)[order] for column in columns], 1).to(job.device)
+        y = tensor(answers)[order].unsqueeze(1).to(job.device)
         size = job.training.batch_size
         for at in range(0, job.rows, size):
             yield x[at : at + size], y[at : at + size]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The pinned `tensorflow-cpu` has no CUDA; one of somebody's own that has it shall not compute elsewhere than it says.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["KERAS_BACKEND"] = "tensorflow"
 

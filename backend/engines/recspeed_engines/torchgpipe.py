@@ -1,4 +1,4 @@
-"""torchgpipe: the layers of the network in stages, here all on the processor, with micro-batches one after another."""
+"""torchgpipe: the layers of the network in stages, here all on one device, with micro-batches one after another."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ threads = pytorch.threads
 precision = pytorch.precision
 
 
+def devices(device: str, stages: int) -> list[str]:
+    """Where each stage computes: on the processor or on the first GPU, which torchgpipe wants with its number."""
+    return ["cuda:0" if device == "cuda" else device] * stages
+
+
 def balance(modules: int, stages: int) -> list[int]:
     """How many modules each stage holds: as equal as can be."""
     if stages > modules:
@@ -45,7 +50,7 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
         return GPipe(
             network,
             balance(len(network), stages),
-            devices=["cpu"] * stages,
+            devices=devices(job.device, stages),
             chunks=int(strategy.get("micro_batches", 1)),
             checkpoint=CHECKPOINT[strategy.get("recompute", "never")],
         )

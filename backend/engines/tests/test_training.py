@@ -72,12 +72,25 @@ class Training(unittest.TestCase):
         if subprocess.run(command(engine, "--check"), env=environment(), capture_output=True).returncode != 0:
             self.skipTest(f"{engine} is not installed here; `recspeed engines install {engine}` does that")
 
+    def says(self, engine: str, program: str) -> str:
+        """What a few lines of Python print last in the environment of an engine."""
+        run = [command(engine)[0], "-c", program]
+        ended = subprocess.run(run, env=environment(), capture_output=True, text=True)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        return ended.stdout.splitlines()[-1]
+
     def start(
-        self, engine: str, rows: int, epochs: int, strategy: dict[str, Any] | None = None, threads: int = 1
+        self,
+        engine: str,
+        rows: int,
+        epochs: int,
+        strategy: dict[str, Any] | None = None,
+        threads: int = 1,
+        device: str = "cpu",
     ) -> subprocess.Popen:
         spec = {
             **SPEC,
-            "engine": {**SPEC["engine"], "kind": engine, "threads": threads},
+            "engine": {"kind": engine, "device": device, "threads": threads},
             "training": {**SPEC["training"], "epochs": epochs},
         }
         spec["strategy"] = strategy or {"kind": "single"}
@@ -88,9 +101,9 @@ class Training(unittest.TestCase):
         run, pipe = command(engine, *map(str, files)), subprocess.PIPE
         return subprocess.Popen(run, env=environment(), stdout=pipe, stderr=pipe, text=True)
 
-    def agrees(self, engine: str, strategy: dict[str, Any] | None = None) -> None:
+    def agrees(self, engine: str, strategy: dict[str, Any] | None = None, device: str = "cpu") -> None:
         self.need(engine)
-        running = self.start(engine, rows=50, epochs=2, strategy=strategy)
+        running = self.start(engine, rows=50, epochs=2, strategy=strategy, device=device)
         out, log = running.communicate(timeout=600)
         self.assertEqual(running.returncode, 0, log)
         events = [json.loads(line) for line in out.splitlines()]
@@ -121,10 +134,58 @@ class Training(unittest.TestCase):
         recompute = {"schedule": "gpipe", "recompute": "except-last"}
         self.agrees("torchgpipe", {"kind": "pipeline", "stages": 2, "micro_batches": 2, **recompute})
 
+    def test_engines_take_the_steps_by_hand_on_a_gpu(self) -> None:
+        piped = {"kind": "pipeline", "stages": 2, "micro_batches": 2, "schedule": "gpipe", "recompute": "except-last"}
+        for engine, strategy in [("pytorch", None), ("pyvelox", None), ("torchgpipe", piped)]:
+            with self.subTest(engine=engine):
+                self.need(engine)
+                if self.says(engine, "import torch; print(torch.cuda.is_available())") != "True":
+                    self.skipTest("PyTorch finds no GPU here")
+                self.agrees(engine, strategy, device="cuda")
+
+    def test_all_stages_of_torchgpipe_are_on_the_one_device(self) -> None:
+        self.need("torchgpipe")
+        told = "from recspeed_engines.torchgpipe import devices; print(*devices('cpu', 2), *devices('cuda', 2))"
+        self.assertEqual(self.says("torchgpipe", told), "cpu cpu cuda:0 cuda:0")
+
+    def test_pytorchs_optimizers_take_the_fused_kernel(self) -> None:
+        self.need("pytorch")
+        of_all = """
+import torch
+from types import SimpleNamespace as Some
+from recspeed_engines.torch_networks import optimizer_of
+for name in ("adam", "adamw", "sgd"):
+    training = Some(optimizer=name, learning_rate=0.01, weight_decay=0.0)
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = optimizer_of(Some(training=training), [weight])
+    weight.sum().backward()
+    optimizer.step()
+    assert optimizer.param_groups[0]["fused"] is True, name
+    assert weight.max() < 1, name
+print("fused")
+"""
+        self.assertEqual(self.says("pytorch", of_all), "fused")
+
     def test_deepspeed_takes_the_steps_by_hand_whatever_it_divides(self) -> None:
         for stage in (1, 2, 3):
             with self.subTest(stage=stage):
                 self.agrees("deepspeed", {"kind": "zero", "ranks": 2, "stage": stage})
+
+    def test_deepspeed_takes_the_steps_by_hand_where_it_divides_every_layer(self) -> None:
+        self.agrees("deepspeed", {"kind": "zero", "ranks": 2, "stage": 3, "persistence_threshold": 0})
+
+    def test_deepspeed_is_told_what_it_keeps_whole_where_the_spec_says_so_and_else_has_its_own_default(self) -> None:
+        self.need("deepspeed")
+        told = """
+from types import SimpleNamespace as Some
+from recspeed_engines.deepspeed import settings
+def key(**more):
+    strategy = {"kind": "zero", "ranks": 2, "stage": 3, **more}
+    job = Some(strategy=strategy, training=Some(batch_size=4, gradient_clip=None))
+    return settings(job)["zero_optimization"].get("stage3_param_persistence_threshold")
+print(key(), key(persistence_threshold=None), key(persistence_threshold=0), key(stage=2, persistence_threshold=0))
+"""
+        self.assertEqual(self.says("deepspeed", told), "None None 0 None")
 
     def test_deepspeed_takes_the_same_steps_by_micro_batches(self) -> None:
         # Batches of 4 and a last one of 2, in 2 × 3 parts: some of them are empty.
@@ -135,9 +196,7 @@ class Training(unittest.TestCase):
     def test_deepspeed_draws_dropout_on_each_rank_of_its_own(self) -> None:
         self.need("deepspeed")
         told = "from recspeed_engines.deepspeed import seed_of; print(seed_of(42, 0), seed_of(42, 1))"
-        run = [command("deepspeed")[0], "-c", told]
-        ended = subprocess.run(run, env=environment(), capture_output=True, text=True)
-        self.assertEqual(ended.stdout.split()[-2:], ["42", "43"], ended.stderr)
+        self.assertEqual(self.says("deepspeed", told), "42 43")
 
     def test_every_engine_computes_with_the_threads_that_it_was_given(self) -> None:
         for engine in ("pytorch", "tensorflow", "pyvelox", "torchgpipe"):

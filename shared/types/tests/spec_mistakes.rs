@@ -389,6 +389,18 @@ fn what_another_engine_cannot_do_is_named_with_what_it_can() {
             &["engine=deepspeed", "strategy.kind=zero", "strategy.offload=true"],
             "strategy.offload: is for the engine `burn`",
         ),
+        (
+            &["strategy.kind=zero", "strategy.stage=3", "strategy.persistence_threshold=0"],
+            "strategy.persistence_threshold: is for the engine `deepspeed`, not `burn`",
+        ),
+        (
+            &["engine=deepspeed", "strategy.kind=zero", "strategy.stage=2", "strategy.persistence_threshold=0"],
+            "strategy.persistence_threshold: is for strategy.stage = 3, which divides parameters, not 2; leave it out",
+        ),
+        (
+            &["engine=deepspeed", "strategy.kind=data-parallel", "strategy.persistence_threshold=0"],
+            "strategy.persistence_threshold: does not apply: the strategy is `data-parallel`",
+        ),
         (&["engine.device=cpu"], "engine.device: is `cpu`; the engine `burn` computes on `flex`"),
     ] {
         let assignments: Vec<String> = assignments.iter().map(|&text| text.to_owned()).collect();

@@ -203,9 +203,17 @@ fn a_device_goes_with_the_engines_that_have_it_and_with_networks_alone() {
     for device in ["flex", "libtorch-cpu", "libtorch-cuda", "vulkan", "cuda", "browser"] {
         assert_eq!(problems(&[&format!("engine.device={device}"), "recommender.kind=mlp"]), "", "{device}");
     }
-    assert_eq!(problems(&["engine=pytorch", "engine.device=cuda", "recommender.kind=mlp"]), "");
-    let refused = problems(&["engine=tensorflow", "engine.device=cuda", "recommender.kind=mlp"]);
-    assert!(refused.contains("is `cuda`; the engine `tensorflow` computes on `cpu`"), "{refused}");
+    for engine in ["pytorch", "pyvelox", "torchgpipe"] {
+        assert_eq!(
+            problems(&[&format!("engine={engine}"), "engine.device=cuda", "recommender.kind=mlp"]),
+            "",
+            "{engine}"
+        );
+    }
+    for engine in ["tensorflow", "deepspeed"] {
+        let refused = problems(&[&format!("engine={engine}"), "engine.device=cuda", "recommender.kind=mlp"]);
+        assert!(refused.contains(&format!("is `cuda`; the engine `{engine}` computes on `cpu`")), "{refused}");
+    }
     let refused = problems(&["engine=pytorch", "engine.device=vulkan", "recommender.kind=mlp"]);
     assert!(refused.contains("the engine `pytorch` computes on `cpu` and `cuda`"), "{refused}");
     let stages = ["recommender.kind=mlp", "strategy.kind=pipeline", "strategy.stages=2"];

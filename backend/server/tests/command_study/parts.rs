@@ -39,7 +39,11 @@ while [ "$(ls here-* | wc -l)" -lt 2 ] && [ "$n" -lt 1000 ]; do sleep 0.01; n=$(
             assert!(output.status.success(), "{}", said(&output));
         }
         let report = read(&page);
-        assert_eq!((seconds(&report, "Burn"), seconds(&report, "PyTorch")), (Some(0.5), Some(0.5)), "{report:?}");
+        assert_eq!(
+            (seconds(&report, "Burn"), seconds(&report, "PyTorch, eager")),
+            (Some(0.5), Some(0.5)),
+            "{report:?}"
+        );
         let left = fs::read_dir(bench.path("home/studies")).unwrap().flatten().map(|file| file.file_name());
         assert_eq!(left.collect::<Vec<_>>(), ["four-layer.json"], "no lock is left behind");
     }
@@ -56,24 +60,26 @@ fn engines_of_pipelines_and_sharding_are_named_as_those_of_the_four_layer_networ
     let report = told(&output);
     assert!(report.command.ends_with(" --engines deepspeed,burn"), "{}", report.command);
     let rows = &report.tables[0].rows;
-    assert_eq!((rows.len(), rows[0].cells[0].value()), (10, Some(0.5)), "seven of ours and three of DeepSpeed's");
-    // An engine that is missing is a row as in a study of all engines.
-    for row in &rows[7..] {
+    assert_eq!((rows.len(), rows[0].cells[0].value()), (12, Some(0.5)), "eight of ours and four of DeepSpeed's");
+    // What is missing is a row as in a study of all engines: a worker with MPI, an engine.
+    let with_mpi =
+        "cargo build --release --workspace --bin recspeed --bin recspeed-worker --features recspeed-worker/mpi";
+    let StudyCell::Missing(missing) = &rows[7].cells[0] else { panic!("{:?}", rows[7]) };
+    assert_eq!((missing.show(), missing.install.as_str()), ("no worker with MPI here", with_mpi));
+    for row in &rows[8..] {
         let StudyCell::Missing(missing) = &row.cells[0] else { panic!("{row:?}") };
         assert_eq!((missing.show(), missing.install.as_str()), ("not installed", "recspeed engines install deepspeed"));
     }
     // The page names what no command has asked for so far.
     let page = || read(&bench.path("home/studies/pipeline-vs-sharded.json"));
     let rest = "recspeed study pipeline-vs-sharded --repeats 1 --engines";
-    let on_gpu = "burn@libtorch-cuda,burn@cuda,pytorch@cuda";
-    assert_eq!(
-        commands(&page()),
-        [format!("{rest} pytorch,torchgpipe,{on_gpu}"), "recspeed engines install deepspeed".to_owned()]
-    );
+    let on_gpu = "burn@libtorch-cuda,burn@cuda,pytorch@cuda,torchgpipe@cuda";
+    let due = format!("{rest} pytorch,torchgpipe,{on_gpu}");
+    assert_eq!(commands(&page()), [due.as_str(), with_mpi, "recspeed engines install deepspeed"]);
     let output = study(&["--engines", "pytorch,torchgpipe"]);
     assert!(output.status.success(), "{}", said(&output));
     let engines = "recspeed engines install pytorch torchgpipe deepspeed";
-    assert_eq!(commands(&page()), [engines, "recspeed study pipeline-vs-sharded --repeats 1 --on gpu"]);
+    assert_eq!(commands(&page()), [engines, with_mpi, "recspeed study pipeline-vs-sharded --repeats 1 --on gpu"]);
     assert_eq!(seconds(&page(), "ZeRO 3, ours"), Some(0.5), "what was measured before stays");
 
     for (arguments, words) in [

@@ -3,12 +3,15 @@
 //! What a rank does alone is no future, and what it waits for is boxed where it is awaited: a future is copied into the
 //! one that awaits it, with room for everything that it may ever wait for itself.
 
+mod learnt;
+
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_plan::Collective;
 use recspeed_plan::sharding::{FlatSpace, ROWS_OF_A_STEP, ShardLevel};
 
+use super::error::TrainError;
 use super::ledger::Account;
 use super::meter::Meter;
 use super::update::{Moments, Rule};
@@ -89,15 +92,18 @@ enum Gradients<F> {
     Reduced(Box<Tensor<1>>),
 }
 
+/// Gives the numbers of a range of the row in which the layers of a rank lie.
+pub(super) type Own<'a, F> = dyn Fn(Range<usize>) -> Result<Vec<F>, TrainError> + 'a;
+
 impl<F: Number> Stage<F> {
-    /// `numbers`: the whole model's, of which it takes its own.
+    /// `own`: asked for what this replica holds, each stretch of it once, and no more.
     pub(super) fn new(
         (layers, parameters): (Range<usize>, &[usize]),
         (level, replicas, place): (ShardLevel, usize, usize),
-        numbers: &[F],
+        own: &Own<'_, F>,
         devices: &Devices,
         meter: &mut Meter,
-    ) -> Self {
+    ) -> Result<Self, TrainError> {
         let start: usize = parameters[..layers.start].iter().sum();
         let sizes = &parameters[layers.clone()];
         let level = if replicas == 1 { ShardLevel::DataParallel } else { level };
@@ -109,12 +115,12 @@ impl<F: Number> Stage<F> {
             Some(*end - size..*end)
         });
         let ranges: Vec<Range<usize>> = ends.collect();
-        let own = &numbers[start..start + space.elements()];
-        let held = if divided { space.take(place, own) } else { own.to_vec() };
-        meter.ledger.take(Account::Parameters, bytes::<F>(held.len()));
+        let held = held(&space, place, divided);
+        let numbers = of_stretches(own, start, &held)?;
+        meter.ledger.take(Account::Parameters, bytes::<F>(numbers.len()));
         let gradients = empty(level, sizes.len());
-        let (numbers, nothing) = (tensor(held, &devices.passes), Tensor::zeros([0], &devices.passes));
-        Self {
+        let (numbers, nothing) = (tensor(numbers, &devices.passes), Tensor::zeros([0], &devices.passes));
+        Ok(Self {
             layers,
             views: Views::of(ranges.iter().cloned()),
             ranges,
@@ -127,7 +133,7 @@ impl<F: Number> Stage<F> {
             moments: None,
             gradients,
             gradient_bytes: 0,
-        }
+        })
     }
 
     /// Numbers of all replicas' shards together.
@@ -388,80 +394,24 @@ impl<F: Number> Stage<F> {
     fn give_back_gradients(&mut self, meter: &mut Meter) {
         meter.ledger.give_back(Account::Gradients, std::mem::take(&mut self.gradient_bytes));
     }
+}
 
-    /// All numbers of the stage, on every replica.
-    pub(super) async fn gather<T: Transport>(&self, replicas: &Communicator<T>) -> Result<Vec<F>, CommError> {
-        let own = numbers(&self.numbers);
-        if self.lends() { self.row_of(&own, replicas).await } else { Ok(own) }
-    }
+/// What a replica holds of a stage's row: its shard, or all of it.
+fn held(space: &FlatSpace, place: usize, divided: bool) -> Vec<Range<usize>> {
+    if divided { space.stretches(place) } else { std::iter::once(0..space.elements()).collect() }
+}
 
-    /// The whole row of which this is the replica's shard, on every replica.
-    async fn row_of<T: Transport>(&self, own: &[F], replicas: &Communicator<T>) -> Result<Vec<F>, CommError> {
-        let lengths = self.shard_lengths();
-        let shards = replicas.all_gather_parts(own, &lengths).await?;
-        let (mut row, mut rest) = (vec![F::default(); self.len()], shards.as_slice());
-        for (rank, &length) in lengths.iter().enumerate() {
-            let (shard, others) = rest.split_at(length);
-            self.space.put(rank, shard, &mut row);
-            rest = others;
-        }
-        Ok(row)
+/// The numbers of such stretches of a row that begins at `start` of the rank's.
+fn of_stretches<F>(own: &Own<'_, F>, start: usize, stretches: &[Range<usize>]) -> Result<Vec<F>, TrainError> {
+    let of = |stretch: &Range<usize>| own(start + stretch.start..start + stretch.end);
+    if let [stretch] = stretches {
+        return of(stretch);
     }
-
-    /// Steps that the moments have taken, and both moments of the whole stage, on every replica.
-    pub(super) async fn gather_moments<T: Transport>(
-        &self,
-        replicas: &Communicator<T>,
-    ) -> Result<[Vec<F>; 2], CommError> {
-        let own = match &self.moments {
-            Some(moments) => [numbers(&moments.moment_1), numbers(&moments.moment_2)],
-            None => [Vec::new(), Vec::new()],
-        };
-        if self.level == ShardLevel::DataParallel {
-            return Ok(own);
-        }
-        let [first, second] = own;
-        Ok([self.row_of(&first, replicas).await?, self.row_of(&second, replicas).await?])
+    let mut numbers = Vec::with_capacity(stretches.iter().map(ExactSizeIterator::len).sum());
+    for stretch in stretches {
+        numbers.extend(of(stretch)?);
     }
-
-    /// All numbers of the stage, or one of its moments, at the first replica; nothing at the others.
-    pub(super) async fn collect<T: Transport>(
-        &self,
-        what: Learnt,
-        replicas: &Communicator<T>,
-    ) -> Result<Vec<F>, CommError> {
-        let (own, divided_from) = match (what, &self.moments) {
-            (Learnt::Numbers, _) => (Some(&self.numbers), ShardLevel::Parameters),
-            (Learnt::FirstMoment, moments) => (moments.as_ref().map(|both| &both.moment_1), ShardLevel::Optimizer),
-            (Learnt::SecondMoment, moments) => (moments.as_ref().map(|both| &both.moment_2), ShardLevel::Optimizer),
-        };
-        let divided = self.level >= divided_from;
-        let own = own.filter(|_| divided || self.place == 0).map(numbers).unwrap_or_default();
-        if !divided {
-            return Ok(own);
-        }
-        // Each shard goes to its places as it comes: beside the row there is one of them.
-        let mut row = vec![F::default(); if self.place == 0 { self.len() } else { 0 }];
-        let place = |rank: usize, shard: &[F]| self.space.put(rank, shard, &mut row);
-        replicas.gather_each(0, &own, &self.shard_lengths(), place).await?;
-        Ok(row)
-    }
-
-    /// Takes its own of the moments of the whole model; `start`: where the stage begins there.
-    pub(super) fn set_moments(&mut self, start: usize, time: usize, [first, second]: [&[F]; 2], meter: &mut Meter) {
-        let whole = self.level == ShardLevel::DataParallel;
-        let count = if whole { self.len() } else { self.space.held(self.place) };
-        if count == 0 {
-            return;
-        }
-        let of = |all: &[F]| {
-            let all = &all[start..start + self.len()];
-            let own = if whole { all.to_vec() } else { self.space.take(self.place, all) };
-            tensor(own, &self.devices.optimizer)
-        };
-        meter.ledger.take(self.devices.account, 2 * bytes::<F>(count));
-        self.moments = Some(Moments::new(time, of(first), of(second)));
-    }
+    Ok(numbers)
 }
 
 fn empty<F: Number>(level: ShardLevel, layers: usize) -> Gradients<F> {

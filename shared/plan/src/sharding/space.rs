@@ -114,18 +114,6 @@ impl FlatSpace {
         self.before(parameter, rank)..self.before(parameter + 1, rank)
     }
 
-    /// A rank's shard, out of the whole row.
-    ///
-    /// # Panics
-    /// When the row is shorter than all parameters.
-    pub fn take<E: Clone>(&self, rank: usize, row: &[E]) -> Vec<E> {
-        let mut shard = Vec::with_capacity(self.held(rank));
-        for stretch in self.stretches(rank) {
-            shard.extend_from_slice(&row[stretch]);
-        }
-        shard
-    }
-
     /// Puts a rank's shard where it belongs in the whole row.
     ///
     /// # Panics

@@ -88,8 +88,9 @@ impl EngineKind {
     pub const fn devices(self) -> &'static [Device] {
         match self {
             Self::Burn => &Device::OF_BURN,
-            Self::Pytorch => &[Device::Cpu, Device::Cuda],
-            Self::Tensorflow | Self::Pyvelox | Self::Deepspeed | Self::Torchgpipe => &[Device::Cpu],
+            Self::Pytorch | Self::Pyvelox | Self::Torchgpipe => &[Device::Cpu, Device::Cuda],
+            // TensorFlow is installed without CUDA, and ranks of DeepSpeed talk over gloo: NCCL refuses two of them on one GPU.
+            Self::Tensorflow | Self::Deepspeed => &[Device::Cpu],
         }
     }
 
@@ -192,6 +193,7 @@ impl EngineSpec {
         if let Some(threads) = self.threads {
             problems.range("engine.threads", threads, 1, MAX_THREADS);
         }
+        self.check_persistence(strategy, problems);
         if !self.kind.is_reference() {
             self.resolve_burn(recommender, problems);
             return self.clone();
@@ -258,6 +260,22 @@ impl EngineSpec {
             }
         }
         Self { device, ..self.clone() }
+    }
+
+    /// Only DeepSpeed's ZeRO 3 keeps small tensors whole; ours divides every layer.
+    fn check_persistence(&self, strategy: &Strategy, problems: &mut Problems) {
+        let path = "strategy.persistence_threshold";
+        // Of other kinds of strategies it is refused whatever computes.
+        if strategy.persistence_threshold.is_none() || strategy.kind != StrategyKind::Zero {
+            return;
+        }
+        if self.kind != EngineKind::Deepspeed {
+            let kind = self.kind.as_str();
+            problems.add(path, format!("is for the engine `deepspeed`, not `{kind}`; leave it out"));
+        } else if strategy.zero != 3 {
+            let message = format!("is for strategy.stage = 3, which divides parameters, not {}", strategy.zero);
+            problems.add(path, format!("{message}; leave it out"));
+        }
     }
 
     fn resolve_burn(&self, recommender: Option<&ResolvedRecommender>, problems: &mut Problems) {

@@ -139,6 +139,7 @@ impl ResolvedSpec {
                 "kind": self.strategy.kind, "ranks": self.strategy.ranks, "stages": self.strategy.stages,
                 "micro_batches": self.strategy.micro_batches, "schedule": self.strategy.schedule,
                 "recompute": self.strategy.recompute, "stage": self.strategy.zero,
+                "persistence_threshold": self.strategy.persistence_threshold,
             },
         })
         .to_string()
@@ -201,5 +202,19 @@ mod tests {
         let hybrid =
             "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"sasrec\", factors = 4 }]";
         assert_eq!(threads(hybrid, "device = \"cuda\"", ""), [2, 16], "components are fitted by the processor");
+    }
+
+    #[test]
+    fn deepspeed_is_told_what_it_keeps_whole_where_the_spec_says_so_and_else_has_its_own_default() {
+        let told = |assignments: &[&str]| {
+            let zero = ["engine.kind=deepspeed", "strategy.kind=zero", "strategy.stage=3"];
+            let assignments: Vec<String> = zero.iter().chain(assignments).map(|&each| each.to_owned()).collect();
+            let spec = ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &assignments);
+            let spec = spec.expect("fields that exist").resolve().expect("no mistake");
+            let told: serde_json::Value = serde_json::from_str(&spec.written_out(2)).expect("JSON");
+            told["strategy"]["persistence_threshold"].clone()
+        };
+        assert_eq!(told(&[]), serde_json::Value::Null);
+        assert_eq!(told(&["strategy.persistence_threshold=0"]), json!(0));
     }
 }

@@ -164,6 +164,7 @@ impl Settings {
             balance,
             zero,
             offload,
+            persistence_threshold,
             tables,
             timeout,
             launcher,
@@ -180,6 +181,7 @@ impl Settings {
         self.put("strategy.balance", balance);
         self.put("strategy.stage", zero);
         self.put("strategy.offload", offload);
+        self.put("strategy.persistence_threshold", persistence_threshold);
         self.put("strategy.tables", tables);
         self.put("strategy.timeout", timeout);
         self.put("strategy.launcher", launcher);

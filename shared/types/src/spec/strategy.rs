@@ -47,6 +47,9 @@ pub struct StrategySpec {
     /// set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offload: Option<bool>,
+    /// Numbers of a tensor up to which every rank keeps it whole (DeepSpeed's own default unless set); `zero` 3 of `deepspeed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence_threshold: Option<u32>,
     /// How ranks divide tables of embeddings (`row-wise` unless set); all but `single`, of recommenders that have some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tables: Option<TableSharding>,
@@ -219,6 +222,8 @@ pub struct Strategy {
     pub zero: u32,
     /// Whether the optimizer's state lies in the machine's own memory.
     pub offload: bool,
+    /// Numbers of a tensor up to which every rank keeps it whole, where DeepSpeed is told.
+    pub persistence_threshold: Option<u32>,
     /// How ranks divide tables of embeddings, where there are some.
     pub tables: TableSharding,
     /// Seconds that a rank waits for another one.
@@ -313,6 +318,7 @@ impl StrategySpec {
             ("strategy.balance", self.balance.is_some(), cut),
             ("strategy.stage", self.stage.is_some(), matches!(kind, Zero | Hybrid)),
             ("strategy.offload", self.offload.is_some(), kind != Single),
+            ("strategy.persistence_threshold", self.persistence_threshold.is_some(), kind == Zero),
             ("strategy.tables", self.tables.is_some(), kind != Single),
             ("strategy.timeout", self.timeout.is_some(), kind != Single),
             ("strategy.launcher", self.launcher.is_some(), kind != Single),
@@ -383,6 +389,7 @@ impl StrategySpec {
             balance: self.balance.clone().unwrap_or_default(),
             zero,
             offload: self.offload.unwrap_or_default(),
+            persistence_threshold: self.persistence_threshold,
             tables: self.tables.unwrap_or_default(),
             timeout,
             launcher: self.launcher.unwrap_or_default(),

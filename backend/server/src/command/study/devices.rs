@@ -9,7 +9,7 @@ use std::time::Duration;
 use recspeed_engines::{EngineError, Engines, Reference, find, gpu};
 use recspeed_types::build::{built_from, words_beside};
 use recspeed_types::probe::Probe;
-use recspeed_types::spec::{Device, EngineKind};
+use recspeed_types::spec::{Device, EngineKind, Launcher};
 use recspeed_types::study::Missing;
 use recspeed_types::{Absence, AbsentDevice, ExperimentSpec};
 
@@ -18,6 +18,9 @@ use crate::launch::of_devices;
 
 /// How long a worker may take to say what it can do: each of its drivers is tried, for a minute at most.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// Brings MPI into the usual worker, where Open MPI is installed.
+const WITH_MPI: &str =
+    "cargo build --release --workspace --bin recspeed --bin recspeed-worker --features recspeed-worker/mpi";
 
 /// Where the rows of a study run.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,14 @@ impl Answers {
     /// What a reference engine waits for.
     pub(super) fn lacks_engine(&self, engines: &Engines, kind: EngineKind) -> Option<Missing> {
         self.known(kind.as_str(), || lacks_engine(engines, kind))
+    }
+
+    /// What ranks over MPI wait for; `None` where the usual worker was built with it.
+    fn lacks_mpi(&self, worker: &Path) -> Option<Missing> {
+        self.known("mpi", || {
+            let built = self.probe(worker).is_ok_and(|probe| probe.features.iter().any(|feature| feature == "mpi"));
+            (!built).then(|| Missing { install: WITH_MPI.to_owned(), why: "no worker with MPI here".to_owned() })
+        })
     }
 
     /// What a run of Burn on this device waits for; `None` where the device is here.
@@ -106,6 +117,11 @@ impl Place<'_> {
 
     /// What a run of this spec waits for.
     pub(super) fn lacks(&self, spec: &ExperimentSpec) -> Option<Missing> {
+        if spec.strategy.launcher == Some(Launcher::Mpi)
+            && let Some(missing) = self.answers.lacks_mpi(self.worker)
+        {
+            return Some(missing);
+        }
         let kind = spec.engine.kind;
         if kind.is_reference() {
             // PyTorch finds a GPU only once it runs; and without one there is no use in installing it for that.
@@ -278,6 +294,26 @@ mod tests {
             assert!(missing.why.contains(words), "{}", missing.why);
             assert!(begun.elapsed() < Duration::from_mins(1));
         }
+    }
+
+    #[test]
+    fn ranks_over_mpi_are_a_row_where_the_usual_worker_was_built_with_it_and_else_it_says_what_brings_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(folder.path())).expect("a home");
+        let worker = folder.path().join("recspeed-worker");
+        let lacks = |features: &str, launcher: Option<Launcher>| {
+            let offers =
+                format!(r#"{{"protocol":1,"versions":{{}},"features":[{features}],"recommenders":[],"devices":[]}}"#);
+            std::fs::write(&worker, format!("#!/bin/sh\necho '{offers}'\n")).expect("a script");
+            std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).expect("a program");
+            let mut spec = ExperimentSpec::default();
+            spec.strategy.launcher = launcher;
+            Place { worker: &worker, engines: &engines, answers: &Answers::default() }.lacks(&spec)
+        };
+        assert_eq!(lacks("\"libtorch\", \"mpi\"", Some(Launcher::Mpi)), None);
+        let missing = lacks("\"libtorch\"", Some(Launcher::Mpi)).expect("it is missing");
+        assert_eq!((missing.show(), missing.install.as_str()), ("no worker with MPI here", WITH_MPI));
+        assert_eq!([lacks("", None), lacks("", Some(Launcher::Threads))], [None, None]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use recspeed_engines::Engines;
-use recspeed_types::spec::{Device, EngineKind, StrategyKind};
+use recspeed_types::spec::{Device, EngineKind, Launcher, StrategyKind};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 use recspeed_types::{ExperimentSpec, RunSummary};
 
@@ -79,9 +79,19 @@ const ROWS: &[(&str, EngineKind, &str)] = &[
     ("ZeRO 1, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 1 }"#),
     ("ZeRO 2, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 2 }"#),
     ("ZeRO 3, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
+    (
+        "ZeRO 1, ours, ranks as MPI processes",
+        EngineKind::Burn,
+        r#"{ kind = "zero", ranks = 2, stage = 1, launcher = "mpi" }"#,
+    ),
     ("ZeRO 1, DeepSpeed", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 1 }"#),
     ("ZeRO 2, DeepSpeed", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 2 }"#),
-    ("ZeRO 3, DeepSpeed", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
+    (
+        "ZeRO 3, DeepSpeed, every layer divided",
+        EngineKind::Deepspeed,
+        r#"{ kind = "zero", ranks = 2, stage = 3, persistence_threshold = 0 }"#,
+    ),
+    ("ZeRO 3, DeepSpeed, its default threshold", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
 ];
 
 /// Name, engine, device, strategy, where the paper had them: on a GPU.
@@ -96,6 +106,12 @@ const GPU_ROWS: &[(&str, EngineKind, Device, &str)] = &[
         r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#,
     ),
     (
+        "GPipe, torchgpipe on CUDA, both stages on one GPU",
+        EngineKind::Torchgpipe,
+        Device::Cuda,
+        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#,
+    ),
+    (
         "ZeRO 1, ours on LibTorch, both ranks on one GPU",
         EngineKind::Burn,
         Device::LibtorchCuda,
@@ -107,10 +123,32 @@ const GPU_ROWS: &[(&str, EngineKind, Device, &str)] = &[
 const DIFFERENCES: &[(&str, &str)] = &[
     (
         "Time",
-        "Processors here, GPUs in the paper, whose number, batch size and micro-batches are not known here. Every row learns from the \
-         same rows in the same order with the same first weights, global batch and threads; two ranks share the machine's cores. Our \
-         ranks are threads of one process, DeepSpeed's are processes that talk over gloo, and torchgpipe has one worker thread a \
-         device, so that its stages on one processor take turns: it shows what the schedule costs, not what it gains.",
+        "A processor in one table here and one GPU in the other; GPUs in the paper, whose number, batch size and micro-batches are not \
+         known here. Every row learns from the same rows in the same order with the same first weights, global batch and threads; two ranks share the machine's cores. \
+         torchgpipe has one worker thread a device, so that its stages on one processor, or on one GPU, take turns: it shows what the schedule \
+         costs, not what it gains.",
+    ),
+    (
+        "Ranks",
+        "Ours are threads of one process: a message is a copy within its memory, and program and data are held once. DeepSpeed's are processes, each \
+         with Python, PyTorch and the data, and a message goes through gloo, by a socket of the machine's own. So the rows of both differ in the \
+         framework and in what ranks are; nothing is said here of ranks on several machines, for which DeepSpeed is made. The row over MPI has \
+         our ranks as processes, too: what it takes more than the same row on threads is what threads spare. Each of its processes tells of its own \
+         threads, so that it is said to differ in them; together they have as many.",
+    ),
+    (
+        "ZeRO 3",
+        "Ours divides every layer. DeepSpeed leaves a tensor of up to 100,000 numbers whole on every rank unless it is told otherwise \
+         (`stage3_param_persistence_threshold`), and each of the usual network is smaller: in the row with its default threshold no layer's parameters are \
+         divided, gradients and optimizer state are. In the row where every layer is divided the threshold is 0. Even so, DeepSpeed keeps a layer that the \
+         forward pass has gathered until its backward pass (`stage3_max_reuse_distance`, its default), which saves it the second gathering; ours lets \
+         it go in between.",
+    ),
+    (
+        "Rows on a GPU",
+        "DeepSpeed has none: NCCL, by which its ranks talk on GPUs, refuses two ranks on one GPU, and one rank has nobody to divide anything with. \
+         It needs as many GPUs as ranks. Ours and torchgpipe's share one GPU, and take turns on it: those rows show what dividing costs there. \
+         TensorFlow and PyVelox have no row in this study: both train on one device.",
     ),
     (
         "Samples a second",
@@ -126,13 +164,12 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "Memory",
-        "`a rank` is the ledger of our executors, of the rank that held most: the most that parameters, gradients, optimizer state, kept \
-         activations and what comes and goes took at one moment, and with it the most optimizer state that was offloaded. \
-         The others keep no ledger: DeepSpeed's is the most that the process of a rank has held (`ru_maxrss`, with Python and PyTorch), and \
-         torchgpipe's two stages share one process. `process` is what the system counts: all ranks of ours, all stages of torchgpipe and all processes of \
-         DeepSpeed, with the data and the program. DeepSpeed's ZeRO 3 leaves layers of fewer than 100,000 numbers whole on every rank \
-         unless it is told otherwise (`stage3_param_persistence_threshold`), and all of the usual network are smaller; ours divides \
-         every layer. The paper's gigabytes are of GPUs whose allocator keeps what it once had.",
+        "Three measures, each in a column of its own, for none is another. `ledger of a rank` is that of our executors, of the rank that held most: the \
+         most that parameters, gradients, optimizer state, kept activations and what comes and goes took at one moment, and with it the most \
+         optimizer state that was offloaded; the other engines keep none. `process of a rank` is where a rank is a process of its own: the most that \
+         one of DeepSpeed's has held (`ru_maxrss`, with Python and PyTorch), and over MPI our first rank's. `all processes` is what the system counts, with \
+         data and program: one process with all ranks of ours or all stages of torchgpipe, all of DeepSpeed's; over MPI nobody adds them up. \
+         The paper's gigabytes are of GPUs whose allocator keeps what it once had.",
     ),
     (
         "Data",
@@ -339,8 +376,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         StudyColumn::lower("RMSE", Unit::Plain),
         StudyColumn::lower("MAE", Unit::Plain),
         StudyColumn::higher("accuracy", Unit::Plain),
-        StudyColumn::lower("memory of a rank", Unit::Bytes),
-        StudyColumn::lower("memory of a process", Unit::Bytes),
+        StudyColumn::lower("ledger of a rank", Unit::Bytes),
+        StudyColumn::lower("process of a rank", Unit::Bytes),
+        StudyColumn::lower("all processes", Unit::Bytes),
     ];
     let line = |all: &[&Row], row: &Row| {
         let note = note(row.last().map(versions).unwrap_or_default(), &differences(all, row));
@@ -349,7 +387,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
             let time = StudyCell::runs(&fit_s(runs));
             let speed =
                 StudyCell::of(runs.last().zip(time.value()).and_then(|(run, seconds)| samples_a_second(run, seconds)));
-            vec![time, speed, of("rmse"), of("mae"), of("accuracy"), of_a_rank(row), peak(runs)]
+            [time, speed, of("rmse"), of("mae"), of("accuracy")].into_iter().chain(memories(row, runs)).collect()
         })
     };
     let table = |title: &str, of_gpu: bool| {
@@ -385,16 +423,21 @@ fn samples_a_second(run: &RunSummary, seconds: f64) -> Option<f64> {
     (seconds > 0.0).then(|| run.data.train as f64 * f64::from(epochs) / seconds)
 }
 
-/// Bytes of the rank that holds most; nothing where there is one rank. A framework without a ledger is told by its process.
-fn of_a_rank(row: &Row) -> StudyCell {
-    let most = row.ranks.iter().max().map(|bytes| *bytes as f64);
-    let what = match row.spec.engine.kind {
-        _ if row.spec.strategy.kind == StrategyKind::Single => return StudyCell::Empty,
-        EngineKind::Burn => "",
-        EngineKind::Torchgpipe => "the process of both stages",
-        _ => "its whole process",
+/// Bytes by three measures, of which none stands for another: the ledger of the rank of ours that holds most, the process of the rank that
+/// holds most where each is one of its own, and all processes of the run.
+fn memories(row: &Row, runs: &[RunSummary]) -> [StudyCell; 3] {
+    let (engine, strategy) = (row.spec.engine.kind, &row.spec.strategy);
+    let of_ranks = |is_told: bool| {
+        let most = row.ranks.iter().max().filter(|_| is_told && strategy.kind != StrategyKind::Single);
+        StudyCell::of(most.map(|bytes| *bytes as f64))
     };
-    StudyCell::of(most).noted(what)
+    let ledger = of_ranks(!engine.is_reference());
+    if strategy.launcher == Some(Launcher::Mpi) {
+        // The first rank tells of the run, and of its own process alone.
+        return [ledger, peak(runs), StudyCell::Empty];
+    }
+    // All stages of torchgpipe are in one process, which is all there is.
+    [ledger, of_ranks(engine == EngineKind::Deepspeed), peak(runs)]
 }
 
 /// What all rows train.
@@ -470,7 +513,13 @@ mod tests {
     fn engines_are_named_as_in_the_other_studies_and_one_without_a_device_is_on_its_usual_one() {
         assert_eq!(
             names(&of_engines(&["deepspeed", "pytorch"])),
-            ["One device, PyTorch", "ZeRO 1, DeepSpeed", "ZeRO 2, DeepSpeed", "ZeRO 3, DeepSpeed"],
+            [
+                "One device, PyTorch",
+                "ZeRO 1, DeepSpeed",
+                "ZeRO 2, DeepSpeed",
+                "ZeRO 3, DeepSpeed, every layer divided",
+                "ZeRO 3, DeepSpeed, its default threshold"
+            ],
             "in the order of the tables"
         );
         assert_eq!(names(&of_engines(&["burn@cuda", "pytorch@cuda"])), [GPU_ROWS[1].0, GPU_ROWS[2].0]);
@@ -547,7 +596,7 @@ mod tests {
         let (first, second) = (page(&[(&processor, 3.0), (&gpu, 2.0)]), page(&[(&gpu, 2.0), (&processor, 3.0)]));
         assert_eq!(seconds(&first), seconds(&second));
         let numbers: Vec<f64> = seconds(&first).iter().filter_map(|(_, _, seconds)| *seconds).collect();
-        assert_eq!(numbers, [[3.0; 13].as_slice(), &[2.0; 5]].concat(), "none has lost a number");
+        assert_eq!(numbers, [[3.0; ROWS.len()].as_slice(), &[2.0; GPU_ROWS.len()]].concat(), "none has lost a number");
         for report in [&first, &second] {
             assert_eq!(report.tables.iter().filter(|table| table.whose == Whose::Paper).count(), 1);
             assert_eq!(report.tables.last().map(|table| table.whose), Some(Whose::Paper));
@@ -570,7 +619,7 @@ mod tests {
         let report = page(&[(&processor, 3.0)]);
         assert_eq!(commands(&report), [command("--on gpu")]);
         assert_eq!(report.tables[1].rows[0].cells[0].show(Unit::Seconds), "not measured yet");
-        let rest = "torchgpipe,deepspeed,burn@libtorch-cuda,burn@cuda,pytorch@cuda";
+        let rest = "torchgpipe,deepspeed,burn@libtorch-cuda,burn@cuda,pytorch@cuda,torchgpipe@cuda";
         assert_eq!(commands(&page(&[(&burn, 3.0)])), [command(&format!("--engines pytorch,{rest}"))]);
         // What an earlier part has brought is not asked for again.
         assert_eq!(commands(&page(&[(&burn, 3.0), (&pytorch, 3.0)])), [command(&format!("--engines {rest}"))]);
@@ -593,6 +642,45 @@ mod tests {
         assert!(matches!(kept.shown, Shown::Last(_)), "{kept:?}");
         assert_eq!(std::fs::read(&processor.file).expect("a report"), before, "its place is not taken");
         assert_eq!(kept.file.file_name().and_then(|name| name.to_str()), Some("pipeline-vs-sharded.part.json"));
+    }
+
+    #[test]
+    fn a_ledger_and_a_process_are_no_figures_of_one_column() {
+        use super::super::row::{Measured, tests::RUN};
+        let shown = |name: &str| {
+            let entry = entries().find(|entry| entry.name == name).expect("a row");
+            let spec = spec_of(SPEC, &SpecStudyArgs::default(), &FULL, &entry.of_row()).expect("a spec");
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.memory.peak = 900;
+            let row = Row::new(name.to_owned(), spec, Measured::Ran(vec![run]));
+            let table = tables(String::new(), &[Row { ranks: vec![300, 400], ..row }]).tables.remove(0);
+            let columns: Vec<&str> = table.columns[5..].iter().map(|column| column.name.as_str()).collect();
+            assert_eq!(columns, ["ledger of a rank", "process of a rank", "all processes"]);
+            [5, 6, 7].map(|column| table.rows[0].cells[column].value())
+        };
+        let whole = Some(900.0);
+        assert_eq!(shown("One device, Burn"), [None, None, whole]);
+        assert_eq!(shown("ZeRO 3, ours"), [Some(400.0), None, whole]);
+        assert_eq!(shown("ZeRO 1, ours, ranks as MPI processes"), [Some(400.0), whole, None]);
+        assert_eq!(shown("GPipe, torchgpipe"), [None, None, whole]);
+        assert_eq!(shown("ZeRO 1, DeepSpeed"), [None, Some(400.0), whole]);
+    }
+
+    #[test]
+    fn deepspeeds_third_stage_is_measured_divided_and_by_its_default_and_what_has_no_row_on_a_gpu_says_why() {
+        let thresholds = entries().filter(|entry| entry.name.starts_with("ZeRO 3, DeepSpeed")).map(|entry| {
+            let spec = spec_of(SPEC, &SpecStudyArgs::default(), &FULL, &entry.of_row()).expect("a spec");
+            spec.strategy.persistence_threshold
+        });
+        assert_eq!(thresholds.collect::<Vec<_>>(), [Some(0), None]);
+        let on_gpu: Vec<EngineKind> = GPU_ROWS.iter().map(|row| row.1).collect();
+        let (_, why) = DIFFERENCES.iter().find(|(heading, _)| *heading == "Rows on a GPU").expect("it is told");
+        for kind in EngineKind::REFERENCES {
+            assert!(
+                on_gpu.contains(&kind) || why.contains(kind.title().split(' ').next().unwrap_or_default()),
+                "{kind:?}"
+            );
+        }
     }
 
     #[test]
