@@ -174,8 +174,8 @@ fn bytes_sent_to_replicas_are_the_plans_to_the_byte_whatever_is_computed_again()
                         let run = Outlook::of(&recspeed_plan::Strategy { link, ..plan }).unwrap().simulation;
                         let planned = (run.total_us - run.computed_us).round() as u64;
                         let busiest = ends.iter().map(|end| end.counters.sent.max(end.counters.received)).max();
-                        // Of layers that are gathered one rank sends some, and the others wait for it.
-                        let exact = level <= ShardLevel::Optimizer;
+                        // With ZeRO 2 a layer lies on few ranks: who sends most need not be who gets most.
+                        let exact = level != ShardLevel::Gradients;
                         assert!(
                             busiest.is_some_and(|busiest| if exact { busiest == planned } else { busiest <= planned }),
                             "{level:?}, {micro_batches} micro-batches: {busiest:?} messages and not {planned}"
@@ -190,6 +190,25 @@ fn bytes_sent_to_replicas_are_the_plans_to_the_byte_whatever_is_computed_again()
                         assert_eq!(end.traffic.reduce_scatter, foretold.reduce_scatter, "{what} of {ranks}: reduced");
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_training_goes_on_under_another_level_to_the_last_bit() {
+    let course = Course::new(&[6, 5, 4, 7], 0.2, &[12, 9, 12, 1]);
+    let begun = Course::new(&[6, 5, 4, 7], 0.2, &[12, 9]);
+    let layers = course.model.parameters().len();
+    // With 13 ranks some have nothing of the smallest layer.
+    for ranks in [2, 3, 7, 13] {
+        let of = |level| Shape { ranks, level, ..Shape::default() };
+        let unbroken = bits(&of(ShardLevel::DataParallel).train(&course)[0].saved);
+        for first in ShardLevel::ALL {
+            let half = of(first).train(&begun);
+            for then in ShardLevel::ALL {
+                let end = train(&course, &of(then).strategy(layers), &half[0].saved, 2).unwrap();
+                assert!(bits(&end[0].saved) == unbroken, "{first:?}, then {then:?} on {ranks}");
             }
         }
     }
