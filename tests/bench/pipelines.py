@@ -4,10 +4,15 @@
 a machine that has nothing else. Each rank computes with one thread (`engine.threads = 1`, RAYON_NUM_THREADS=1), so
 that two ranks take two cores and one rank one; more ranks are tried only where each has a core.
 
-Of each pipeline there are four bubbles (`bubbles.py`). The planned one is what `recspeed plan` says of the spec, by
-counted operations, before anything runs. The foretold one is what `recspeed plan --lengths` says of the same order with
-the lengths of the first step that a run tells, its second, before the later ones have begun. The measured one is read
-from the `span` events of these. The replayed one is simulated with the lengths of the very step that is measured: it
+A pipeline is held against one rank twice. The first quotient is what the ranks bring: one rank has no reason to cut its
+batches, and takes them whole. The second is of one rank that cuts them as the pipeline does: products of few rows are
+slower on one core, so that more micro-batches make that rank slower, and this quotient larger, though nothing is won.
+
+Of each pipeline there are five bubbles (`bubbles.py`). The planned one is what `recspeed plan` says of the spec, by
+counted operations, before anything runs. The others are of measured lengths, which `recspeed plan --lengths` simulates:
+the calibrated one of those of the same schedule with other numbers of micro-batches, without a look at the run itself;
+the foretold one of those of the run's own steps 2 to 6, before the later ones have begun. The measured one is read from
+the `span` events of these. The replayed one is simulated with the lengths of the very step that is measured: it
 foretells nothing, and tells how much of the measured bubble the order explains.
 """
 
@@ -24,15 +29,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import bubbles
-from bubbles import Bubbles, Shape, Step, shown
+from bubbles import FORETELL, LAST, TOLD, Bubbles, Judged, Lengths, Shape, shown
 
 SPEC = """
 version = 1
 seed = 7
 [dataset]
 source = "builtin"
-id = "beauty-synthetic-10k"
+id = "beauty-synthetic-100k"
 sample = {rows}
+[split]
+kind = "random"
+test_ratio = 0.2
 [recommender]
 kind = "densenet"
 layers = {layers}
@@ -47,7 +55,8 @@ threads = 1
 [evaluation]
 metrics = ["auc"]
 """
-SIZES = {"layers": 60, "growth": 64, "batch": 512, "rows": 8000}
+# Four fifths of the rows are 21 whole batches and a part of one: every step that is told has a whole one.
+SIZES = {"layers": 60, "growth": 64, "batch": 512, "rows": 13_500}
 STAGES = (
     'kind = "pipeline"\nstages = {ranks}\nschedule = "{schedule}"\nchunks = {chunks}\nmicro_batches = {micro_batches}'
 )
@@ -55,6 +64,7 @@ ONE = 'kind = "hybrid"\nstages = 1\nranks = 1\nmicro_batches = {micro_batches}'
 REPLICAS = {
     "data parallel": 'kind = "data-parallel"\nranks = {ranks}',
     "ZeRO 1": 'kind = "zero"\nranks = {ranks}\nstage = 1',
+    "ZeRO 2": 'kind = "zero"\nranks = {ranks}\nstage = 2',
     "ZeRO 3": 'kind = "zero"\nranks = {ranks}\nstage = 3',
 }
 SWEEP = [1, 2, 4, 8, 16, 32]
@@ -66,25 +76,32 @@ HEAD = [
     "ranks",
     "schedule",
     "micro-batches",
-    "one rank, fit",
+    "one rank, the same micro-batches",
     "all ranks, fit",
-    "speed-up",
+    "against one rank with whole batches",
+    "against one rank, the same micro-batches",
     "bubble, planned",
+    "bubble, calibrated",
     "bubble, foretold",
+    "bubble, measured (middle half)",
+    "measured less foretold",
+    "of the foretold",
     "bubble, replayed",
-    "bubble, measured",
 ]
 
 
 class Row(NamedTuple):
-    """Medians: seconds of one rank and of all, and the bubbles."""
+    """Medians: seconds of one rank with as many micro-batches and of all ranks, the bubbles, the lengths that foretell.
+    Between the two of `spread` lies the middle half of the measured ones, of all steps of all rounds."""
 
     alone: float
     fit: float
     planned: float
-    foretold: float | None
+    foretold: float
     replayed: float
     measured: float
+    spread: tuple[float, float]
+    lengths: Lengths
 
 
 def run(worker: Path, strategy: str) -> list[dict[str, Any]]:
@@ -93,7 +110,7 @@ def run(worker: Path, strategy: str) -> list[dict[str, Any]]:
         spec = Path(home) / "spec.toml"
         spec.write_text(SPEC.format(strategy=strategy, **SIZES))
         done = subprocess.run(
-            [str(worker), "--spec", str(spec), "--data-home", home],
+            [str(worker), "--spec", str(spec), "--data-home", home, "--told-steps", str(TOLD)],
             capture_output=True,
             text=True,
             env={**os.environ, "RAYON_NUM_THREADS": "1"},
@@ -135,8 +152,8 @@ def shapes(micro_batches: int, all_ranks: list[int]) -> list[Shape]:
     ]
 
 
-def measure(release: Path, rounds: int, micro_batches: int) -> tuple[dict[Shape, Row], int]:
-    """One rank and every pipeline of so many micro-batches in turn; and the last step that all of them told."""
+def measure(release: Path, rounds: int, micro_batches: int) -> dict[Shape, Row]:
+    """One rank and every pipeline of so many micro-batches in turn."""
     worker, recspeed = release / "recspeed-worker", release / "recspeed"
     pipelines = shapes(micro_batches, here())
     strategies = {shape: STAGES.format(**shape._asdict()) for shape in pipelines}
@@ -144,84 +161,124 @@ def measure(release: Path, rounds: int, micro_batches: int) -> tuple[dict[Shape,
     one: list[float] = []
     fits: dict[Shape, list[float]] = {shape: [] for shape in pipelines}
     found: dict[Shape, list[Bubbles]] = {shape: [] for shape in pipelines}
-    last = sys.maxsize
     for _ in range(rounds):
         one.append(seconds(run(worker, ONE.format(micro_batches=micro_batches))))
         for shape, strategy in strategies.items():
             events = run(worker, strategy)
             told = bubbles.steps(events)
+            if len(told) != TOLD:
+                raise RuntimeError(f"{shape}: {len(told)} steps were told to their end, not {TOLD}: give it more rows")
             fits[shape].append(seconds(events))
-            found[shape].append(bubbles.of_run(told, simulation(recspeed, shape)))
-            # The first one that is told is the second.
-            last = min(last, 1 + len(told))
+            found[shape].append(bubbles.of_run(told, shape, simulation(recspeed, shape)))
     alone = statistics.median(one)
-    return {shape: row(alone, fits[shape], plans[shape], found[shape]) for shape in pipelines}, last
+    return {shape: row(alone, fits[shape], plans[shape], found[shape]) for shape in pipelines}
 
 
-def simulation(recspeed: Path, shape: Shape) -> Callable[[Step], float]:
-    """The bubble of a schedule with the lengths of a step."""
+def simulation(recspeed: Path, shape: Shape) -> Callable[[Lengths], float]:
+    """The bubble of a schedule with such lengths."""
 
-    def of(step: Step) -> float:
-        bubble: float = bubbles.simulated(recspeed, shape, bubbles.lengths(step, shape))["bubble"]
+    def of(lengths: Lengths) -> float:
+        bubble: float = bubbles.simulated(recspeed, shape, lengths)["bubble"]
         return bubble
 
     return of
 
 
 def row(alone: float, fits: list[float], plan: float, found: list[Bubbles]) -> Row:
-    foretold = [one.foretold for one in found if one.foretold is not None]
+    measured = [share for one in found for share in one.measured]
     return Row(
         alone,
         statistics.median(fits),
         plan,
-        statistics.median(foretold) if foretold else None,
+        statistics.median(one.foretold for one in found),
         statistics.median(share for one in found for share in one.replayed),
-        statistics.median(share for one in found for share in one.measured),
+        statistics.median(measured),
+        bubbles.middle(measured),
+        bubbles.median([one.lengths for one in found]),
     )
 
 
-def line(shape: Shape, row: Row) -> str:
-    foretold = "none: one step told" if row.foretold is None else shown(row.foretold)
+def calibrated(rows: dict[Shape, Row], simulate: Callable[[Shape, Lengths], float]) -> dict[Shape, float]:
+    """The bubble of each pipeline by what the same one took with other numbers of micro-batches."""
+    of: dict[Shape, float] = {}
+    for shape in rows:
+        known = {
+            other.micro_batches: rows[other].lengths
+            for other in rows
+            if other._replace(micro_batches=shape.micro_batches) == shape
+        }
+        of[shape] = simulate(shape, bubbles.calibrated(shape.micro_batches, known))
+    return of
+
+
+def judged(shape: Shape, row: Row, calibrated: float) -> Judged:
+    name = f"{shape.ranks} ranks, {shape.schedule}, {shape.micro_batches}"
+    return Judged(name, row.planned, calibrated, row.foretold, row.replayed, row.measured)
+
+
+def line(shape: Shape, row: Row, whole: float, calibrated: float) -> str:
+    """`whole`: seconds of one rank with whole batches."""
+    low, high = row.spread
     cells = [
         str(shape.ranks),
         shape.schedule,
         str(shape.micro_batches),
         f"{row.alone:.2f} s",
         f"{row.fit:.2f} s",
+        f"{whole / row.fit:.2f}",
         f"{row.alone / row.fit:.2f}",
         shown(row.planned),
-        foretold,
+        shown(calibrated),
+        shown(row.foretold),
+        f"{shown(row.measured)} ({shown(low)} to {shown(high)})",
+        bubbles.points(row.foretold, row.measured),
+        f"{100 * bubbles.apart(row.foretold, row.measured):.1f} %",
         shown(row.replayed),
-        shown(row.measured),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def of_whole_batches(rows: dict[Shape, Row]) -> float:
+    """Seconds of one rank that takes each batch at once: the sweep begins with one micro-batch, on two ranks."""
+    return next(row.alone for shape, row in rows.items() if shape.micro_batches == 1)
+
+
+def ordered(rows: dict[Shape, Row]) -> list[Shape]:
+    return sorted(rows, key=lambda shape: (shape.ranks, SCHEDULES.index(shape.schedule), shape.micro_batches))
+
+
+def lines_of(rows: dict[Shape, Row], by_others: dict[Shape, float]) -> list[str]:
+    """A line for each pipeline; none where no machine has room for one. `by_others`: the calibrated bubbles."""
+    if not rows:
+        return []
+    whole = of_whole_batches(rows)
+    return [line(shape, rows[shape], whole, by_others[shape]) for shape in ordered(rows)]
 
 
 def table(release: Path, rounds: int) -> str:
     """What every pipeline took, its bubbles, and how many of these were foretold."""
     rows: dict[Shape, Row] = {}
-    last = sys.maxsize
     for micro_batches in SWEEP:
-        more, told = measure(release, rounds, micro_batches)
-        rows.update(more)
-        last = min(last, told)
-    order = sorted(rows, key=lambda shape: (shape.ranks, SCHEDULES.index(shape.schedule), shape.micro_batches))
-    lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *(line(shape, rows[shape]) for shape in order)]
-    near = bubbles.counted([(row.planned, row.foretold, row.measured) for row in rows.values()])
-    return "\n".join([*lines, "", near, "", legend(last)])
+        rows.update(measure(release, rounds, micro_batches))
+    by_others = calibrated(rows, lambda shape, lengths: simulation(release / "recspeed", shape)(lengths))
+    lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *lines_of(rows, by_others)]
+    near = bubbles.counted([judged(shape, rows[shape], by_others[shape]) for shape in ordered(rows)])
+    return "\n".join([*lines, "", near, "", legend()])
 
 
-def legend(last: int) -> str:
-    """`last`: the last step that the runs told."""
-    measured = f"steps 3 to {last}" if last > 3 else f"step {last}"
+def legend() -> str:
     return (
         f"DenseNet of {SIZES['layers']} layers of {SIZES['growth']}, batches of {SIZES['batch']}, "
-        f"{SIZES['rows']} rows, one epoch; every rank computes with one thread, so two ranks have twice the cores "
-        "of one. A rank has one stage, two where the schedule is interleaved. *Planned*: by counted operations, "
-        "before the run; sends take a rank no time. *Foretold*: the plan's simulation of the same order, with passes "
-        "and sends as long as the mean of their kind on their stage in step 2 of the same run, before the steps that "
-        f"are measured have begun. *Measured*: of {measured}. *Replayed*: the same simulation, with the lengths of the "
-        "very step that is measured; it foretells nothing. Fit: seconds of the whole training."
+        f"{SIZES['rows']} rows of which a fifth is held out, one epoch; every rank computes with one thread, so two "
+        "ranks have twice the cores of one. A rank has one stage, two where the schedule is interleaved. *Planned*: by "
+        "counted operations, before the run; sends and receives take a rank no time. The others are the plan's "
+        "simulation of the same order with measured lengths of passes, sends and receives, the mean of a kind on its "
+        "stage in a step. *Calibrated*: before the run, on the line through the lengths with the two nearest other "
+        f"numbers of micro-batches. *Foretold*: medians of steps 2 to {FORETELL + 1} of the run, before those that are "
+        f"measured have begun. *Measured*: median of steps {FORETELL + 2} to {LAST} of all rounds, and the middle half "
+        "of them. *Replayed*: by the lengths of the very step that is measured; it foretells nothing. Fit: seconds of "
+        "the whole training. *Whole batches*: one rank with one micro-batch. With more of them one rank is slower, "
+        "because products of few rows are, so that the quotient by the same micro-batches grows where nothing is won."
     )
 
 
@@ -241,7 +298,8 @@ def replicas(release: Path, rounds: int) -> str:
         lines.append(f"| {ranks} | {name} | {fit:.2f} s | {alone / fit:.2f} |")
     words = (
         "The same network, rows and batches; each rank computes with one thread and takes its share of every batch of "
-        f"{SIZES['batch']} rows."
+        f"{SIZES['batch']} rows. `make bench ONLY='^Pipelines|^Replicas'` measures both tables in one go, so that they "
+        "are of the same machine and program."
     )
     return "\n".join([*lines, "", words])
 
@@ -255,7 +313,7 @@ def sections(release: Path, rounds: int) -> list[tuple[str, Callable[[], str]]]:
 
 
 def main() -> None:
-    release, rounds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2
+    release, rounds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3
     for title, measured in sections(release, rounds):
         print(f"## {title}\n\n{measured()}\n", flush=True)
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use recspeed_experiment::TOLD_STEPS;
 use recspeed_types::RunId;
 
 use crate::importance::ImportanceArguments;
@@ -69,6 +70,11 @@ pub(crate) struct Arguments {
     /// End another framework that says nothing for this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) engine_silence: u64,
+
+    /// Tell of this many steps when each rank of a divided training did what, from the second step on: an event for
+    /// every pass and message of every rank, between which a GPU is waited for.
+    #[arg(long, value_name = "N", default_value_t = TOLD_STEPS, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) told_steps: u32,
 
     /// Fit no baselines beside the run, and tell nothing of them: for runs of which one is chosen.
     #[arg(long)]

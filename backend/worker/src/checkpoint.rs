@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ pub(crate) struct Checkpoints {
     last_write: Instant,
     /// How long the last write took: writing shall cost at most a twentieth of the run.
     cost: Duration,
+    /// [`sync_names`]; tests let the disk fail here.
+    sync: fn(&Path) -> std::io::Result<()>,
 }
 
 /// Files that stay. More than one, because whoever started the worker may be killed before it has noted the newest: it then
@@ -37,7 +39,13 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 impl Checkpoints {
     pub(crate) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), kept: VecDeque::new(), last_write: Instant::now(), cost: Duration::ZERO }
+        Self {
+            folder: folder.to_owned(),
+            kept: VecDeque::new(),
+            last_write: Instant::now(),
+            cost: Duration::ZERO,
+            sync: sync_names,
+        }
     }
 
     /// Where they are written.
@@ -50,29 +58,45 @@ impl Checkpoints {
         self.last_write.elapsed() >= INTERVAL.max(self.cost * 20)
     }
 
-    /// Writes `state` beside the earlier checkpoints, renames it into place, then removes the oldest one beyond [`KEPT`].
+    /// Writes `state` beside the earlier checkpoints, renames it into place, waits until the disk has its name, then
+    /// removes the oldest one beyond [`KEPT`]. Where that fails, the next one is due as late as after one that was
+    /// written.
+    ///
+    /// # Errors
+    /// The system cannot write the file, or cannot bring its name to the disk. Nothing of it is left then.
     pub(crate) fn write(&mut self, step: u64, state: &[u8]) -> std::io::Result<Written> {
         let begun = Instant::now();
-        fs::create_dir_all(&self.folder)?;
         let file = format!("checkpoint-{step}.bin");
-        let partial = self.folder.join(format!("{file}.part"));
-        if let Err(error) = write_whole(&partial, state).and_then(|()| fs::rename(&partial, self.folder.join(&file))) {
+        let written = self.put(&file, state);
+        self.last_write = Instant::now();
+        self.cost = begun.elapsed();
+        written?;
+        Ok(Written { file, sha256: hex(&Sha256::digest(state)) })
+    }
+
+    fn put(&mut self, file: &str, state: &[u8]) -> std::io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let (partial, whole) = (self.folder.join(format!("{file}.part")), self.folder.join(file));
+        if let Err(error) = write_whole(&partial, state).and_then(|()| fs::rename(&partial, &whole)) {
             // Half a checkpoint is of no use, and on a full disk in the way.
             let _ = fs::remove_file(&partial);
             return Err(error);
         }
         // A hybrid's components count their steps each from the beginning: a step can come again.
-        self.kept.retain(|kept| *kept != file);
-        self.kept.push_back(file.clone());
+        self.kept.retain(|kept| kept != file);
+        if let Err(error) = (self.sync)(&self.folder) {
+            // Nobody hears of it, so that nobody would go on from it, or remove it.
+            let _ = fs::remove_file(&whole);
+            return Err(error);
+        }
+        self.kept.push_back(file.to_owned());
         while self.kept.len() > KEPT
             && let Some(oldest) = self.kept.pop_front()
         {
             // A checkpoint left behind costs space, not truth.
             let _ = fs::remove_file(self.folder.join(oldest));
         }
-        self.last_write = Instant::now();
-        self.cost = begun.elapsed();
-        Ok(Written { file, sha256: hex(&Sha256::digest(state)) })
+        Ok(())
     }
 }
 
@@ -142,6 +166,23 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     out.sync_all()
 }
 
+/// Waits until the disk has the names in a folder: a machine that loses its power may otherwise have a file's bytes, and
+/// no name for them, though whoever reads the events knows it by that name. Where a file system cannot be asked for that
+/// (some on networks answer EINVAL), or this user may write into the folder and not read it, nobody waits.
+fn sync_names(folder: &Path) -> std::io::Result<()> {
+    match fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
@@ -193,6 +234,46 @@ mod tests {
         fs::create_dir_all(folder.path().join("checkpoint-1.bin/in-the-way")).unwrap();
         Checkpoints::new(folder.path()).write(1, b"state").unwrap_err();
         assert!(!folder.path().join("checkpoint-1.bin.part").exists());
+    }
+
+    #[test]
+    fn a_checkpoint_whose_name_the_disk_has_not_is_told_of_and_leaves_nothing_and_the_earlier_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoints = Checkpoints::new(folder.path());
+        for step in 1..=KEPT as u64 {
+            checkpoints.write(step, b"state").unwrap();
+        }
+        // Its bytes are there, and are renamed, before the disk is asked.
+        checkpoints.sync = |folder| {
+            assert!(folder.join("checkpoint-9.bin").is_file() && !folder.join("checkpoint-9.bin.part").exists());
+            Err(ErrorKind::Other.into())
+        };
+        checkpoints.write(9, b"state").unwrap_err();
+        assert!(!folder.path().join("checkpoint-9.bin").exists());
+        let stays = (1..=KEPT).all(|step| folder.path().join(format!("checkpoint-{step}.bin")).is_file());
+        assert!(stays, "none makes room for one that is not safe");
+        checkpoints.sync = sync_names;
+        checkpoints.write(10, b"state").unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), KEPT);
+    }
+
+    #[test]
+    fn the_names_in_a_folder_are_brought_to_the_disk_and_one_that_is_not_there_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        sync_names(folder.path()).unwrap();
+        let missing = sync_names(&folder.path().join("missing")).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn one_that_could_not_be_written_is_not_tried_again_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoints = Checkpoints::new(folder.path());
+        checkpoints.last_write = Instant::now().checked_sub(2 * INTERVAL).expect("the machine has run for seconds");
+        assert!(checkpoints.is_due());
+        checkpoints.sync = |_| Err(ErrorKind::StorageFull.into());
+        checkpoints.write(1, b"state").unwrap_err();
+        assert!(!checkpoints.is_due());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) struct Process {
     pub(crate) resume: Option<Resume>,
     /// Whether baselines are fitted beside the run.
     pub(crate) baselines: bool,
+    /// Of how many steps ranks tell when they did what.
+    pub(crate) told_steps: u32,
     /// The most that the process of another framework has held.
     pub(crate) framework_peak: Arc<AtomicU64>,
     /// Whether all ranks compute on GPUs by CUDA.
@@ -214,6 +216,10 @@ impl Host for Process {
 
     fn wants_baselines(&self) -> bool {
         self.baselines
+    }
+
+    fn told_steps(&self) -> u32 {
+        self.told_steps
     }
 
     fn look_at_checkpoint(&self) -> Result<(), RunFailure> {

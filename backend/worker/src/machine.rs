@@ -79,11 +79,23 @@ fn is_compiler(status: &str) -> bool {
     COMPILERS.contains(&name.trim())
 }
 
+/// The kernel's letter for what a process does; `None` once nothing of it is left.
+#[cfg(feature = "mpi")]
+fn state(pid: i32) -> Option<char> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("State:"))?.trim_start().chars().next()
+}
+
 /// Whether another process is stopped, as by SIGSTOP, and does nothing until it is told to go on.
 #[cfg(feature = "mpi")]
 pub(crate) fn is_stopped(pid: i32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().find_map(|line| line.strip_prefix("State:")).is_some_and(|state| state.trim_start().starts_with('T'))
+    state(pid) == Some('T')
+}
+
+/// Whether another process has ended, also where nobody has asked yet how. Where `/proc` is not mounted nobody is said to have.
+#[cfg(feature = "mpi")]
+pub(crate) fn has_ended(pid: i32) -> bool {
+    state(pid).map_or_else(|| Path::new("/proc/self").exists(), |state| matches!(state, 'Z' | 'X'))
 }
 
 /// Processes that were started with these two words, one after the other, among their arguments.

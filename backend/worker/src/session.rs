@@ -116,6 +116,7 @@ fn attempt(
         engine_silence: Duration::from_secs(arguments.engine_silence),
         resume: arguments.resume.as_deref().map(resume_from).transpose()?,
         baselines: !arguments.no_baselines,
+        told_steps: arguments.told_steps,
         framework_peak: Arc::default(),
         on_gpus: false.into(),
         member: member.cloned(),

@@ -1,8 +1,8 @@
 //! Ranks as threads of this process.
 //!
-//! A rank that fails or panics tells the others at once: whoever waits, for whomever, ends too. A rank that hangs is found by those
-//! who wait for it, within the time that the spec gives, or thirty times as long while it works alone; a thread cannot be ended from
-//! outside, so the process then ends.
+//! A rank that fails or panics tells the others at once: whoever waits, for whomever, ends too. A rank that hangs is found within the
+//! time that the spec gives, or thirty times as long while it works alone: whoever has waited so long follows the waits of the others to
+//! the rank that waits for nobody, and names that one. A thread cannot be ended from outside, so the process then ends.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -11,8 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use recspeed_parallel::{
-    AnyTransport, CommError, Communicator, Crew, FirstTask, LEISURE, Message, Operation, RankFailure, Tag, Task,
-    Transport, Waiting, at_once,
+    AnyTransport, Chain, CommError, Communicator, Crew, FirstTask, LEISURE, LastOperations, Message, Operation,
+    RankFailure, Seen, SeenWait, Tag, Task, Transport, Waiting, at_once,
 };
 
 use crate::deadline::Deadline;
@@ -39,10 +39,33 @@ pub(crate) struct Threads {
 struct Mail {
     boxes: HashMap<(usize, usize, Tag), VecDeque<Message>>,
     ended: Vec<bool>,
+    /// What each rank waits for, and since when. It stays where a rank gives up: others still see by it for whom that one has waited.
+    waits: Vec<Option<(Waiting, Instant)>>,
     /// The failure that was there first, of those that have a cause of their own.
     failed: Option<RankFailure>,
     /// Of the others.
     followed: Option<RankFailure>,
+}
+
+impl Mail {
+    /// What a rank does, for those who wait for it.
+    fn seen(&self, rank: usize) -> Seen {
+        if self.ended[rank] {
+            return Seen::Ended;
+        }
+        match self.waits[rank] {
+            // Where its message is there it only has not woken yet.
+            Some((waiting, since)) if !self.boxes.contains_key(&(waiting.from, rank, waiting.tag)) => {
+                Seen::Waits(SeenWait::new(waiting, since.elapsed().as_micros() as u64))
+            }
+            _ => Seen::Busy,
+        }
+    }
+
+    /// The rank that keeps another one from its end: itself where it waits for nobody.
+    fn holds_up(&self, rank: usize) -> usize {
+        if let Seen::Waits(wait) = self.seen(rank) { Chain::follow(&wait, |rank| self.seen(rank)).rank() } else { rank }
+    }
 }
 
 /// What the ranks share.
@@ -52,19 +75,27 @@ struct Hub {
     /// Of each rank: something has come for it, or a rank has ended. Nobody else wakes for a message: ranks have a core each, and
     /// whoever wakes for nothing takes one of them.
     arrived: Vec<Condvar>,
+    /// What each rank did last: one that hangs cannot say it.
+    did: Vec<Mutex<LastOperations>>,
     /// A rank has ended.
     ended: Condvar,
 }
 
 impl Hub {
     fn new(ranks: usize) -> Self {
-        let mail = Mutex::new(Mail { ended: vec![false; ranks], ..Mail::default() });
-        Self { mail, arrived: (0..ranks).map(|_| Condvar::new()).collect(), ended: Condvar::new() }
+        let mail = Mutex::new(Mail { ended: vec![false; ranks], waits: vec![None; ranks], ..Mail::default() });
+        let arrived = (0..ranks).map(|_| Condvar::new()).collect();
+        let did = (0..ranks).map(|_| Mutex::default()).collect();
+        Self { mail, arrived, did, ended: Condvar::new() }
     }
 
     /// The mail stays whole where a rank panics: nothing that can panic runs under the lock.
     fn mail(&self) -> MutexGuard<'_, Mail> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn did(&self, rank: usize) -> MutexGuard<'_, LastOperations> {
+        self.did[rank].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end(&self, rank: usize, result: Result<(), RankFailure>) {
@@ -157,7 +188,7 @@ impl Threads {
             return;
         }
         let mail = hub.mail();
-        let rank = mail.ended.iter().position(|ended| !ended).unwrap_or_default();
+        let rank = mail.holds_up(mail.ended.iter().position(|ended| !ended).unwrap_or_default());
         let hangs = || RankFailure { rank, cause: format!("did not end within {} s", grace.as_secs()), follows: false };
         let failure = mail.failed.clone().unwrap_or_else(hangs);
         drop(mail);
@@ -182,7 +213,7 @@ impl Thread {
         limit: Duration,
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
-        let deadline = Instant::now() + limit;
+        let (begun, waiting) = (Instant::now(), Waiting { rank: self.rank, from, tag });
         let mut mail = self.hub.mail();
         loop {
             if let Some(messages) = mail.boxes.get_mut(&(from, self.rank, tag))
@@ -191,6 +222,7 @@ impl Thread {
                 if messages.is_empty() {
                     mail.boxes.remove(&(from, self.rank, tag));
                 }
+                mail.waits[self.rank] = None;
                 return Ok(message);
             }
             if let Some(failed) = &mail.failed {
@@ -200,11 +232,16 @@ impl Thread {
             if mail.ended[from] {
                 return Err(CommError::PeerEnded { rank: self.rank, peer: from, cause: None });
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let waited = begun.elapsed();
+            let left = limit.saturating_sub(waited);
             if left.is_zero() {
-                let waiting = Waiting { rank: self.rank, from, tag };
-                return Err(CommError::Timeout { waiting, seconds: limit.as_secs(), last: last() });
+                let own = SeenWait::new(waiting, waited.as_micros() as u64);
+                let chain = Chain::follow(&own, |rank| mail.seen(rank));
+                drop(mail);
+                let chain = Box::new(chain.with_last(|rank| self.hub.did(rank).to_vec()));
+                return Err(CommError::Timeout { waiting, seconds: limit.as_secs(), last: last(), chain });
             }
+            mail.waits[self.rank] = Some((waiting, begun));
             mail = self.hub.arrived[self.rank].wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -236,6 +273,10 @@ impl Transport for Thread {
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
         self.wait(from, tag, self.timeout.saturating_mul(LEISURE), last)
+    }
+
+    fn did(&self, operation: &Operation) {
+        self.hub.did(self.rank).note(operation.clone());
     }
 
     fn now_us(&self) -> u64 {

@@ -36,7 +36,7 @@ fn ledgers_and_processes_by_level_and_ranks() {
         "| ranks | ZeRO | a rank, planned | a rank, ledger | all ranks, planned | all ranks, ledger | process, foretold | process, peak |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    for (ranks, level) in [(1, 0), (2, 0), (2, 1), (2, 2), (2, 3), (4, 0), (4, 1), (4, 2), (4, 3)] {
+    for (ranks, level) in [(1, 0), (2, 0), (2, 1), (2, 2), (2, 3), (4, 0), (4, 1), (4, 2), (4, 3), (16, 3)] {
         let strategy =
             format!("[strategy]\nkind = \"hybrid\"\nstages = 1\nmicro_batches = 1\nranks = {ranks}\nstage = {level}\n");
         let spec = ExperimentSpec::from_toml(&format!("{LARGE}{strategy}")).unwrap();
@@ -145,6 +145,22 @@ fn an_evaluation_takes_no_more_than_is_foretold_of_it() {
             "{network} {strategy} {threads}: {evaluated:.1} MiB, {foretold:.1} MiB foretold"
         );
     }
+}
+
+#[test]
+fn sixteen_ranks_that_divide_the_parameters_begin_with_no_whole_model_each() {
+    let spec = LARGE.replace("epochs = 2", "epochs = 1");
+    let spec =
+        ExperimentSpec::from_toml(&format!("{spec}[strategy]\nkind = \"zero\"\nranks = 16\nstage = 3\n")).unwrap();
+    let mut plan = of_spec(&spec.resolve().unwrap(), Assumed::threads(1.0)).unwrap();
+    plan.needs.before = ProcessNeeds::of_rows(400);
+    let whole = plan.layers.iter().map(|layer| 4 * layer.parameters).sum::<u64>() as f64 / MIB;
+    let foretold = Outlook::of(&plan).unwrap().process(&plan).total() as f64 / MIB;
+    let held = peak(&run(&spec));
+    println!("a model of {whole:.1} MiB: sixteen ranks {held:.1} MiB, {foretold:.1} MiB foretold");
+    assert!(held <= 1.05 * foretold, "{held:.1} MiB, {foretold:.1} MiB foretold");
+    // Sixteen models are more than all that is foretold: with one on each rank the run would not fit.
+    assert!(foretold < 16.0 * whole, "{foretold:.1} MiB foretold, a model of {whole:.1} MiB");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) fn strategy(spec: &ExperimentSpec) -> Option<Section> {
     let mut fields = vec![Field::new(
         "strategy.kind",
         "Strategy",
-        "Every one takes the same steps as one device; what differs is who computes and holds what.",
+        "Every one takes the same steps as one device, within rounding; what differs is who computes and holds what.",
         FieldKind::Choice {
             options: StrategyKind::ALL.map(|kind| option(kind, engine)).to_vec(),
             default: Single.as_str().to_owned(),

@@ -57,6 +57,7 @@ fn fit_network(
     let mut trainer = reference.then(|| host.trainer(spec)).transpose()?;
     let ranks = if reference { 1 } else { spec.strategy.ranks as usize };
     let devices = (0..ranks.max(1)).map(|rank| host.device(spec, rank)).collect::<Result<Vec<_>, _>>()?;
+    let told = host.told_steps();
     let mut watch = LossWatch { host, last: None, worked: false };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let request = recspeed_neural::FitRequest {
@@ -75,7 +76,7 @@ fn fit_network(
             recspeed_neural::fit_elsewhere(&request, trainer.as_mut(), &mut watch).map_err(neural_failure)?
         }
         None => recspeed_neural::fit(&request, &mut watch).map_err(neural_failure)?,
-        Some(crew) => fit_divided((&request, &devices), &spec.strategy, crew.as_ref(), &mut watch)?,
+        Some(crew) => fit_divided((&request, &devices), (&spec.strategy, told), crew.as_ref(), &mut watch)?,
     };
     let network = NeuralRecommender {
         model: fitted.model,
@@ -87,9 +88,10 @@ fn fit_network(
 }
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
+/// `told`: of how many steps they tell what they did.
 fn fit_divided(
     (request, devices): (&recspeed_neural::FitRequest<'_>, &[NeuralDevice]),
-    strategy: &Strategy,
+    (strategy, told): (&Strategy, u32),
     crew: &dyn Crew,
     observer: &mut dyn FitObserver,
 ) -> Result<recspeed_neural::Fitted, RunFailure> {
@@ -97,25 +99,29 @@ fn fit_divided(
     let heard = &mut ended;
     let first: FirstTask<'_> = Box::new(move |communicator| {
         Box::pin(async move {
-            let result = fit_ranked(request, Seat { communicator, strategy }, observer).await;
-            let told = result.as_ref().map(|_| ()).map_err(|error| rank_failure(0, error));
+            let result = fit_ranked(request, Seat { communicator, strategy, told }, observer).await;
+            let failed = result.as_ref().map(|_| ()).map_err(|error| rank_failure(0, error));
             *heard = Some(result);
-            told
+            failed
         })
     });
     let others = |communicator: Communicator<AnyTransport>| -> Task<'_> {
         let rank = communicator.rank();
         Box::pin(async move {
-            let seat = Seat { communicator, strategy };
+            let seat = Seat { communicator, strategy, told };
             let request = recspeed_neural::FitRequest { device: devices[rank].clone(), ..request.clone() };
             fit_ranked(&request, seat, &mut Unobserved).await.map(|_| ()).map_err(|error| rank_failure(rank, &error))
         })
     };
     let all = crew.run(strategy.ranks as usize, first, &others);
+    let follows = |error: &NeuralFitError| matches!(error, NeuralFitError::Ranks(CommError::PeerEnded { .. }));
     match (ended, all) {
         (Some(Ok(fitted)), Ok(())) => Ok(fitted),
-        // What the first rank says of itself is more exact than what can be told of it.
-        (Some(Err(error)), Err(failure)) if failure.rank == 0 || failure.follows => Err(neural_failure(error)),
+        // What the first rank says of itself is more exact than what can be told of it; where others have found it hanging, it says
+        // nothing of itself.
+        (Some(Err(error)), Err(failure)) if failure.follows || (failure.rank == 0 && !follows(&error)) => {
+            Err(neural_failure(error))
+        }
         (_, Err(failure)) => Err(RunFailure::new(FailureCode::Worker, sentence(&failure.to_string()))),
         (ended, Ok(())) => {
             let error = ended.and_then(Result::err).map_or_else(String::new, |error| error.to_string());
@@ -124,17 +130,15 @@ fn fit_divided(
     }
 }
 
+/// What a rank's error says of the ranks.
 fn rank_failure(rank: usize, error: &NeuralFitError) -> RankFailure {
-    // Numbers that are not finite, and a stop, come to all ranks at once: the first one tells.
-    let follows =
-        matches!(error, NeuralFitError::Ranks(CommError::PeerEnded { .. })) || (rank > 0 && same_on_all(error));
-    // Who tells it says that a rank has failed, and so does whoever needs that rank.
-    let cause = if let NeuralFitError::Ranks(cause) = error { cause.to_string() } else { error.to_string() };
-    RankFailure { rank, cause, follows }
-}
-
-const fn same_on_all(error: &NeuralFitError) -> bool {
-    !matches!(error, NeuralFitError::Ranks(_))
+    match error {
+        // It names the rank that has failed, which need not be the one that tells it: of one that hangs another one does. Who tells it
+        // says that a rank has failed, and so does whoever needs that rank.
+        NeuralFitError::Ranks(cause) => cause.clone().into(),
+        // Numbers that are not finite, and a stop, come to all ranks at once: the first one tells.
+        error => RankFailure { rank, cause: error.to_string(), follows: rank > 0 },
+    }
 }
 
 fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
@@ -312,6 +316,30 @@ fn neural_failure(error: NeuralFitError) -> RunFailure {
                 Some(instead) => failure.refused(instead),
                 None => failure,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recspeed_parallel::{Chain, ChainEnd, Tag, Waiting, Why};
+
+    #[test]
+    fn a_time_out_is_the_failure_of_the_rank_that_hangs_and_not_of_the_one_that_gives_up() {
+        let waiting = Waiting { rank: 0, from: 1, tag: Tag::new("gradient", 3) };
+        let end = ChainEnd::Rank { rank: 2, why: Why::Busy, last: None };
+        let chain = Box::new(Chain { waits: Vec::new(), end });
+        let error = NeuralFitError::Ranks(CommError::Timeout { waiting, seconds: 20, last: Vec::new(), chain });
+        let failure = rank_failure(0, &error);
+        assert_eq!((failure.rank, failure.follows), (2, false));
+        assert!(failure.cause.starts_with("rank 2 hangs"), "{failure}");
+
+        // Of what comes to all ranks the first one tells.
+        let stopped = NeuralFitError::Interrupted { step: 3 };
+        for (rank, follows) in [(0, false), (1, true)] {
+            let failure = rank_failure(rank, &stopped);
+            assert_eq!((failure.rank, failure.follows), (rank, follows));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What an experiment needs from the machine it runs on.
 
 use recspeed_data::{Attributes, Interactions, ReadReport};
-use recspeed_neural::{NeuralDevice, Trainer};
+use recspeed_neural::{NeuralDevice, TOLD_STEPS, Trainer};
 use recspeed_parallel::{Crew, LocalCrew};
 use recspeed_plan::DeviceMemory;
 use recspeed_types::spec::{Dataset, ResolvedSpec, Strategy};
@@ -35,6 +35,12 @@ pub trait Host: FitObserver {
     /// host itself listens meanwhile.
     fn clock(&self) -> Option<fn() -> u64> {
         None
+    }
+
+    /// Of how many steps the ranks of a divided training tell when they did what, from the second one on. Each is an
+    /// event for every instruction of every rank, and a GPU is waited for between two of them.
+    fn told_steps(&self) -> u32 {
+        TOLD_STEPS
     }
 
     /// Where the network of one rank computes; a training that is not divided has rank 0 alone.

@@ -43,7 +43,7 @@ pub use host::{Checkpoints, Host, LoadedData, ProcessMemory};
 pub use last_model::LastModel;
 pub use model::{Model, NeuralRecommender};
 pub use numbering::Numbering;
-pub use recspeed_neural::{Elsewhere, Failure as TrainerFailure, Job, NeuralDevice, Trained, Trainer};
+pub use recspeed_neural::{Elsewhere, Failure as TrainerFailure, Job, NeuralDevice, TOLD_STEPS, Trained, Trainer};
 pub use recspeed_plan::{DeviceMemory, Library};
 pub use run::{Outcome, run};
 pub use stored::{SplitPart, Stored, StoredPredictions, stored_importance, stored_predictions};

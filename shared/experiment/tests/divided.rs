@@ -4,9 +4,10 @@ mod desk;
 
 use recspeed_plan::{Assumed, Outlook, TablesOutlook, of_spec};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
+use recspeed_types::summary::Begun;
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode, RunSummary};
 
-use desk::{attempt, attempt_from, attempt_on_a_gpu, attempt_within};
+use desk::{attempt, attempt_from, attempt_on_a_gpu, attempt_telling, attempt_within};
 
 const MLP: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 900\n[split]\nkind = \
                    \"random\"\nvalidation_ratio = 0.1\n[recommender]\nkind = \"mlp\"\nhidden = [16, 12, 8]\n[training]\nepochs = \
@@ -63,6 +64,11 @@ fn losses(events: &[EventKind]) -> Vec<f64> {
     losses.collect()
 }
 
+/// The digests of the first weights and of the orders.
+fn begun(summary: &RunSummary) -> &Begun {
+    summary.training.as_ref().and_then(|training| training.begun.as_ref()).expect("it says what it began with")
+}
+
 /// The same metrics and the same curve of losses, each within its bound.
 fn agree(
     (ours, events): (&RunSummary, &[EventKind]),
@@ -88,6 +94,7 @@ fn every_strategy_ends_with_the_result_of_one_device() {
         for strategy in STRATEGIES {
             let (divided, events) = run(spec, strategy);
             assert_eq!(divided.training.as_ref().map(|t| t.steps), alone.training.as_ref().map(|t| t.steps));
+            assert_eq!(begun(&divided), begun(&alone), "{strategy}");
             agree((&divided, &events), (&alone, &told), (2e-4, 5e-4), strategy);
         }
     }
@@ -179,6 +186,7 @@ fn shared_layers_end_with_the_result_of_one_device() {
             ),
         ] {
             let (shared, events) = run(spec, &strategy);
+            assert_eq!(begun(&shared), begun(&alone), "{strategy}");
             agree((&shared, &events), (&alone, &told), (2e-4, 5e-4), &strategy);
         }
     }
@@ -201,6 +209,26 @@ fn ranks_tell_what_they_held_and_when_they_did_what() {
             EventKind::Memory { rank: of, bytes }
                 if *of == rank && bytes.parameters > 0 && bytes.optimizer == 2 * bytes.parameters && bytes.activations > 0
         )));
+    }
+}
+
+/// An epoch has 12 steps here: those of the next one are told, too.
+#[test]
+fn ranks_tell_of_as_many_steps_as_the_host_asks_for_and_learn_the_same() {
+    let spec = format!("{DENSENET}[strategy]\nkind = \"pipeline\"\nmicro_batches = 4\n");
+    let (alone, _) = attempt(None, &spec, None);
+    let loss = alone.expect("it learns").training.expect("it is trained step by step").final_loss;
+    for steps in [1, 7, 19] {
+        let (result, events) = attempt_telling(steps, &spec);
+        let training = result.expect("it learns").training.expect("it is trained step by step");
+        assert_eq!(training.final_loss.to_bits(), loss.to_bits(), "{steps} steps");
+        for (of, wanted) in [(0, "F0"), (0, "step"), (1, "B3"), (1, "step")] {
+            let is = |event: &&EventKind| match event {
+                EventKind::Span { rank, name, .. } => *rank == of && name == wanted,
+                _ => false,
+            };
+            assert_eq!(events.iter().filter(is).count(), steps as usize, "rank {of}, {wanted}");
+        }
     }
 }
 

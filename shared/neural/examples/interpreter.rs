@@ -8,7 +8,7 @@
 mod support;
 
 use recspeed_data::{Interactions, generate};
-use recspeed_neural::{FitRequest, NeuralDevice, Rows, Seat, fit, fit_ranked};
+use recspeed_neural::{FitRequest, NeuralDevice, Rows, Seat, TOLD_STEPS, fit, fit_ranked};
 use recspeed_parallel::{AnyTransport, Communicator, Crew as _, FirstTask, LocalCrew, RankFailure, Task};
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::{ExperimentSpec, Unobserved, builtin};
@@ -39,7 +39,7 @@ fn by_one_rank(spec: &ResolvedSpec, request: &FitRequest<'_>) -> Result<f64, Fai
         |error: recspeed_neural::NeuralFitError| RankFailure { rank: 0, cause: error.to_string(), follows: false };
     let first: FirstTask<'_> = Box::new(move |communicator| {
         Box::pin(async move {
-            let seat = Seat { communicator, strategy: &spec.strategy };
+            let seat = Seat { communicator, strategy: &spec.strategy, told: TOLD_STEPS };
             *heard = Some(fit_ranked(request, seat, &mut Unobserved).await.map_err(failed)?.info.final_loss);
             Ok(())
         })

@@ -33,7 +33,7 @@ pub use identity::how_trained;
 pub use method::FitRequest;
 pub use model::{Fitted, NeuralFoldIn, NeuralModel};
 pub use rows::Rows;
-pub use strategy::Seat;
+pub use strategy::{Seat, TOLD_STEPS};
 
 /// Version of Burn, the tensor library that trains the networks.
 pub const BURN_VERSION: &str = "0.22.1";

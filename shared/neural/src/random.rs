@@ -39,8 +39,19 @@ fn normal(generator: &mut ChaCha8Rng) -> f32 {
 pub(crate) struct WeightDraws(ChaCha8Rng);
 
 impl WeightDraws {
+    /// Words of the stream that a number of [`Self::uniform`] takes.
+    pub(crate) const UNIFORM: usize = 1;
+    /// Those of a number of [`Self::normal`].
+    pub(crate) const NORMAL: usize = TERMS;
+
     pub(crate) fn new(seed: u64) -> Self {
         Self(generator(seed, INITIAL_WEIGHTS))
+    }
+
+    /// From this word of the stream on.
+    pub(crate) fn at_word(mut self, word: u64) -> Self {
+        self.0.set_word_pos(u128::from(word));
+        self
     }
 
     /// Uniform in `[-bound, bound)`.
@@ -58,11 +69,6 @@ impl WeightDraws {
 pub(crate) struct TableDraws(WeightDraws);
 
 impl TableDraws {
-    /// Words of the stream that a number of [`Self::uniform`] takes.
-    pub(crate) const UNIFORM: usize = 1;
-    /// Those of a number of [`Self::normal`].
-    pub(crate) const NORMAL: usize = TERMS;
-
     /// From this word of the table's stream on.
     pub(crate) fn from_word(seed: u64, table: u32, word: usize) -> Self {
         let mut generator = generator(seed, TABLE | u64::from(table));

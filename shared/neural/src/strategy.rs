@@ -7,6 +7,10 @@ use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Balance, Layer, Layout, Partition, PlanError};
 use recspeed_types::spec;
 
+/// Steps that ranks tell of unless somebody asks for more: as many as a timeline shows, and few enough that a device
+/// seldom waits for them.
+pub const TOLD_STEPS: u32 = 4;
+
 /// A rank's place in a training that is divided.
 #[derive(Debug)]
 pub struct Seat<'a> {
@@ -14,6 +18,8 @@ pub struct Seat<'a> {
     pub communicator: Communicator<recspeed_parallel::AnyTransport>,
     /// How the work is divided.
     pub strategy: &'a spec::Strategy,
+    /// Of how many steps the ranks tell when they did what, from the second one on; the first one also warms up.
+    pub told: u32,
 }
 
 /// Who stands where.

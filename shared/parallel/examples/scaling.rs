@@ -279,27 +279,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    page.push_str(&notes(parameters));
+    page.push_str(&notes());
     print!("{page}");
     Ok(())
 }
 
 /// What the columns are, and what other collectives would bring.
-fn notes(parameters: u64) -> String {
+fn notes() -> String {
     let ranks = RANKS[RANKS.len() - 1];
     let (others, machines) = (ranks - 1, ranks / MACHINE);
     let steps = |ranks: usize| ranks.ilog2();
     // A hidden layer is gathered by all ranks.
     let layer = 4.0 * (WIDTH * (WIDTH + 1)) as f64;
-    let shard = 4.0 * parameters.div_ceil(ranks as u64) as f64;
     let all = ranks as f64;
     let gathered = |link: Link| {
         let each = |bytes: f64| (all - 1.0) * (link.latency_us + bytes / link.bytes_per_us);
         let tree = f64::from(steps(ranks)) * link.latency_us + layer * (all - 1.0) / all / link.bytes_per_us;
-        [each(layer.min(shard)), each(layer / all), tree].map(time)
+        [each(layer / all), tree].map(time)
     };
-    let [held, cut, tree] = gathered(ETHERNET);
-    let [held_fast, cut_fast, tree_fast] = gathered(INFINIBAND);
+    let [cut, tree] = gathered(ETHERNET);
+    let [cut_fast, tree_fast] = gathered(INFINIBAND);
     format!(
         "\nExchange: the share of a step after the last backward pass, the update included. Sums of shared layers are counted in their \
          passes, and in what a rank sends. Latency: what the step would be shorter by if messages had none, wherever they are counted.\n\n\
@@ -308,10 +307,9 @@ fn notes(parameters: u64) -> String {
          Collectives are counted as the executors carry them out: in each phase a rank sends a part to each other one, so that {ranks} \
          ranks pay {others} latencies. A tree would pay {}; one inside machines of {MACHINE} and then one between {machines} of them \
          {} + {}, only the second on the slower link; the executors have neither. \"Latency\" is what they can save.\n\n\
-         ZeRO 3 suffers most. Each layer lies on the few ranks whose shards it falls into, and for each pass these send it to all others, \
-         whose own links lie idle meanwhile. A hidden layer is gathered by {ranks} ranks in {held} by Ethernet and {held_fast} by \
-         InfiniBand. Were each layer cut among all ranks, it would take {cut} and {cut_fast}, most of it latencies, and with trees \
-         {tree} and {tree_fast}.\n",
+         ZeRO 3 sends most: it cuts each layer among all ranks, gathers it for each pass, and adds its gradients up, each time with a \
+         message to each other rank. A hidden layer is gathered by {ranks} ranks in {cut} by Ethernet and {cut_fast} by InfiniBand, most \
+         of it latencies; with trees it would take {tree} and {tree_fast}.\n",
         steps(ranks),
         steps(MACHINE),
         steps(machines),

@@ -21,6 +21,7 @@ trait Carrier {
         last: &'a dyn Fn() -> Vec<Operation>,
     ) -> Answer<'a, Message>;
     fn progress(&self);
+    fn did(&self, operation: &Operation);
     fn now_us(&self) -> u64;
     fn process_bytes(&self) -> Option<[u64; 2]>;
 }
@@ -53,6 +54,10 @@ impl<T: Transport> Carrier for T {
 
     fn progress(&self) {
         Transport::progress(self);
+    }
+
+    fn did(&self, operation: &Operation) {
+        Transport::did(self, operation);
     }
 
     fn now_us(&self) -> u64 {
@@ -112,6 +117,10 @@ impl Transport for AnyTransport {
 
     fn progress(&self) {
         self.0.progress();
+    }
+
+    fn did(&self, operation: &Operation) {
+        self.0.did(operation);
     }
 
     fn now_us(&self) -> u64 {

@@ -96,6 +96,35 @@ impl<T: Transport> Communicator<T> {
         Ok(all)
     }
 
+    /// `root` takes the vector of each rank with its number, in the order of ranks; that of rank r has `lengths[r]` numbers. All ranks
+    /// name the same lengths; what is empty is not sent.
+    ///
+    /// # Errors
+    /// [`CommError`], also where another rank's vector has another length.
+    pub async fn gather_each<E: Element>(
+        &self,
+        root: usize,
+        own: &[E],
+        lengths: &[usize],
+        mut take: impl FnMut(usize, &[E]),
+    ) -> Result<(), CommError> {
+        let tag = self.next("gather");
+        if self.rank() != root {
+            if !own.is_empty() {
+                self.send(root, tag, own).await?;
+            }
+            return Ok(());
+        }
+        for (from, &length) in lengths.iter().enumerate() {
+            if from == root {
+                take(from, own);
+            } else if length > 0 {
+                take(from, &self.recv_exactly::<E>(from, tag, length).await?);
+            }
+        }
+        Ok(())
+    }
+
     /// `root` gets the vectors of all ranks, one after the other, the others nothing; that of rank r has `lengths[r]` numbers. All
     /// ranks name the same lengths; what is empty is not sent.
     ///
@@ -107,21 +136,8 @@ impl<T: Transport> Communicator<T> {
         own: &[E],
         lengths: &[usize],
     ) -> Result<Vec<E>, CommError> {
-        let tag = self.next("gather");
-        if self.rank() != root {
-            if !own.is_empty() {
-                self.send(root, tag, own).await?;
-            }
-            return Ok(Vec::new());
-        }
-        let mut all = Vec::with_capacity(lengths.iter().sum());
-        for (from, &length) in lengths.iter().enumerate() {
-            if from == root {
-                all.extend_from_slice(own);
-            } else if length > 0 {
-                all.extend(self.recv_exactly::<E>(from, tag, length).await?);
-            }
-        }
+        let mut all = Vec::with_capacity(if self.rank() == root { lengths.iter().sum() } else { 0 });
+        self.gather_each(root, own, lengths, |_, part| all.extend_from_slice(part)).await?;
         Ok(all)
     }
 

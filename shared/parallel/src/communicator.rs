@@ -75,6 +75,10 @@ pub trait Transport {
     /// for transports whose messages move only while somebody is in a call, as MPI's do; does nothing otherwise.
     fn progress(&self) {}
 
+    /// Told of each message that this rank has sent or received, for transports whose other ranks can see what it did last; does
+    /// nothing otherwise.
+    fn did(&self, _operation: &Operation) {}
+
     /// Microseconds since some fixed moment; 0 where nobody measures.
     fn now_us(&self) -> u64 {
         0
@@ -235,6 +239,11 @@ impl<T: Transport> Communicator<T> {
         Operation { kind, peer, tag, bytes, members }
     }
 
+    fn note(&self, operation: Operation) {
+        self.transport.did(&operation);
+        self.record.borrow_mut().note(operation);
+    }
+
     /// Waits for `expected` numbers.
     ///
     /// # Errors
@@ -256,7 +265,7 @@ impl<T: Transport> Communicator<T> {
         let (peer, own) = (self.member(to)?, self.own(tag));
         let bytes = message.len() as u64;
         self.transport.send(peer, own, message).await?;
-        self.record.borrow_mut().note(self.operation(OperationKind::Send, peer, own, bytes));
+        self.note(self.operation(OperationKind::Send, peer, own, bytes));
         Ok(())
     }
 
@@ -285,10 +294,9 @@ impl<T: Transport> Communicator<T> {
         } else {
             self.transport.recv(peer, own, &last).await?
         };
-        let mut record = self.record.borrow_mut();
-        record.waited(Wait { rank: peer, us: self.transport.now_us().saturating_sub(begun) });
-        let bytes = message.len() as u64;
-        record.note(self.operation(OperationKind::Recv, peer, own, bytes));
+        let us = self.transport.now_us().saturating_sub(begun);
+        self.record.borrow_mut().waited(Wait { rank: peer, us });
+        self.note(self.operation(OperationKind::Recv, peer, own, message.len() as u64));
         Ok(message)
     }
 

@@ -13,11 +13,11 @@ pub type Task<'a> = Pin<Box<dyn Future<Output = Result<(), RankFailure>> + 'a>>;
 /// What becomes a rank once it can talk to the others.
 pub type FirstTask<'a> = Box<dyn FnOnce(Communicator<AnyTransport>) -> Task<'a> + 'a>;
 
-/// Why a rank ended.
+/// Why a rank ended, or holds up the others.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rank {rank}: {cause}")]
 pub struct RankFailure {
-    /// The rank.
+    /// The rank that failed. Of one that hangs another one tells, whose time is over.
     pub rank: usize,
     /// The cause, for people.
     pub cause: String,
@@ -29,7 +29,7 @@ impl From<CommError> for RankFailure {
     fn from(error: CommError) -> Self {
         let rank = match &error {
             CommError::Deadlock(waiting) => waiting.first().map_or(0, |waiting| waiting.rank),
-            CommError::Timeout { waiting, .. } => waiting.rank,
+            CommError::Timeout { chain, .. } => chain.rank(),
             CommError::PeerEnded { rank, .. }
             | CommError::Length { rank, .. }
             | CommError::Broken { rank, .. }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Operation, Tag};
+use crate::{Chain, Operation, Tag};
 
 /// What a rank waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +28,7 @@ pub enum CommError {
     #[error("no rank can go on: {}", .0.iter().map(Waiting::to_string).collect::<Vec<_>>().join(", "))]
     Deadlock(Vec<Waiting>),
     /// A message did not come in time.
-    #[error(
-        "{waiting} for more than {seconds} s, and gives up; its last operations: {}. A rank that is slower than that needs a longer `strategy.timeout`",
-        history(last)
-    )]
+    #[error("{}", given_up(waiting, *seconds, last, chain))]
     Timeout {
         /// What it waited for.
         waiting: Waiting,
@@ -39,15 +36,17 @@ pub enum CommError {
         seconds: u64,
         /// What it did before, the newest last.
         last: Vec<Operation>,
+        /// Who holds it up.
+        chain: Box<Chain>,
     },
-    /// Another rank ended while this one needed it.
-    #[error("rank {rank} needs rank {peer}, which has ended{}", cause.as_ref().map_or(String::new(), |cause| format!(": {cause}")))]
+    /// Another rank ended, or was found to hang, while this one needed it.
+    #[error("rank {rank} needs rank {peer}, which has {}", fate(cause.as_deref()))]
     PeerEnded {
         /// The rank that needs it.
         rank: usize,
-        /// The rank that ended.
+        /// The rank that ended or hangs.
         peer: usize,
-        /// Why it ended, where that is known.
+        /// Why it failed, where that is known.
         cause: Option<String>,
     },
     /// A message with another length than the receiver expects.
@@ -102,7 +101,20 @@ pub enum CommError {
     },
 }
 
-fn history(last: &[Operation]) -> String {
+/// The rank that holds up the others first, then the one whose time is over, and all waits between them.
+fn given_up(waiting: &Waiting, seconds: u64, last: &[Operation], chain: &Chain) -> String {
+    let mut parts = vec![chain.end.to_string(), format!("{waiting} for more than {seconds} s, and gives up")];
+    parts.extend(chain.waits.iter().map(ToString::to_string));
+    parts.push(format!("last operations of rank {}: {}", waiting.rank, history(last)));
+    format!("{}. {}", parts.join("; "), chain.remedy())
+}
+
+/// How a rank that another one needs has gone.
+fn fate(cause: Option<&str>) -> String {
+    cause.map_or_else(|| "ended".to_owned(), |cause| format!("failed: {cause}"))
+}
+
+pub(crate) fn history(last: &[Operation]) -> String {
     if last.is_empty() {
         return "none".to_owned();
     }

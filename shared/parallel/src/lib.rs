@@ -9,6 +9,7 @@
 //! [`model::Model`] it trains. Only those two modules know tensors. Tables of embeddings are divided in ways of their own: [`tables`].
 
 mod any;
+mod chain;
 mod collectives;
 mod communicator;
 mod crew;
@@ -21,8 +22,9 @@ pub mod tables;
 pub mod training;
 
 pub use any::AnyTransport;
+pub use chain::{Chain, ChainEnd, Seen, SeenWait, Why};
 pub use communicator::{Communicator, LEISURE, Tag, Transport};
 pub use crew::{Crew, FirstTask, LocalCrew, RankFailure, Task, at_once};
 pub use element::{Element, Message};
 pub use error::{CommError, Waiting};
-pub use record::{Counters, Operation, OperationKind, Wait};
+pub use record::{Counters, LastOperations, Operation, OperationKind, Wait};

@@ -53,9 +53,16 @@ impl fmt::Display for Operation {
 /// The members of a group, by their numbers.
 fn ranks(members: &[usize]) -> String {
     match members {
+        [first, .., last] if members.len() > NAMED => format!("{} ranks from {first} to {last}", members.len()),
+        few => one_by_one(few),
+    }
+}
+
+/// All of some ranks: `ranks 0, 2 and 3`.
+pub(crate) fn one_by_one(ranks: &[usize]) -> String {
+    match ranks {
         [] => "no rank".to_owned(),
         [one] => format!("rank {one}"),
-        [first, .., last] if members.len() > NAMED => format!("{} ranks from {first} to {last}", members.len()),
         [before @ .., last] => {
             let before: Vec<String> = before.iter().map(ToString::to_string).collect();
             format!("ranks {} and {last}", before.join(", "))
@@ -87,12 +94,31 @@ pub struct Wait {
     pub us: u64,
 }
 
+/// What a rank did last.
+#[derive(Debug, Clone, Default)]
+pub struct LastOperations(VecDeque<Operation>);
+
+impl LastOperations {
+    /// Remembers an operation; of too many the oldest is forgotten.
+    pub fn note(&mut self, operation: Operation) {
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(operation);
+    }
+
+    /// The operations that are remembered, the newest last.
+    pub fn to_vec(&self) -> Vec<Operation> {
+        self.0.iter().cloned().collect()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) counters: Counters,
     /// The longest wait since somebody asked last; `None` where nobody measures.
     pub(crate) longest: Option<Wait>,
-    last: VecDeque<Operation>,
+    last: LastOperations,
 }
 
 impl Record {
@@ -114,14 +140,11 @@ impl Record {
                 self.counters.received_bytes += operation.bytes;
             }
         }
-        if self.last.len() == REMEMBERED {
-            self.last.pop_front();
-        }
-        self.last.push_back(operation);
+        self.last.note(operation);
     }
 
     pub(crate) fn last(&self) -> Vec<Operation> {
-        self.last.iter().cloned().collect()
+        self.last.to_vec()
     }
 }
 

@@ -1,10 +1,11 @@
 //! What lies in memory while ranks train, as the allocator counts it: what no account can show.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use recspeed_parallel::model::{Layer, LayerSizes as _, Noise, Sequential, StepNoise, Taped};
-use recspeed_parallel::training::{Judged, Learning, Matrix, Rank, Rule, Saved, Strategy, TrainError};
+use recspeed_parallel::model::{Dense, Layer, LayerSizes as _, Noise, Sequential, StepNoise, Taped};
+use recspeed_parallel::training::{Account, Judged, Learning, Matrix, Rank, Rule, Saved, Strategy, TrainError};
 use recspeed_parallel::{at_once, local};
 use recspeed_plan::sharding::{ROWS_OF_A_STEP, ShardLevel};
 use recspeed_plan::{Layout, Partition, Recompute, ScheduleKind};
@@ -31,19 +32,24 @@ fn network() -> Sequential {
     Sequential::new((0..LAYERS).map(layer).collect())
 }
 
-/// The most bytes that two steps of ranks with divided parameters take.
-fn taken(recompute: Recompute) -> usize {
-    let (model, device) = (network(), Device::flex());
-    let strategy = Strategy {
-        layout: Layout::new(RANKS, 1, 1).expect("two replicas"),
+/// Ranks in so many stages with as many layers each, so many of which share each layer.
+fn strategy([ranks, stages, tensor]: [usize; 3], level: ShardLevel, recompute: Recompute) -> Strategy {
+    Strategy {
+        layout: Layout::new(ranks, stages, tensor).expect("they divide the ranks"),
         schedule: ScheduleKind::Gpipe,
         micro_batches: MICRO_BATCHES,
         chunks: 1,
-        partition: Partition::by_hand(LAYERS, &[LAYERS]).expect("one stage"),
+        partition: Partition::by_hand(LAYERS, &vec![LAYERS / stages; stages]).expect("they divide the layers"),
         recompute,
-        level: ShardLevel::Parameters,
+        level,
         offload: false,
-    };
+    }
+}
+
+/// The most bytes that two steps of ranks with divided parameters take.
+fn taken(recompute: Recompute) -> usize {
+    let (model, device) = (network(), Device::flex());
+    let strategy = strategy([RANKS, 1, 1], ShardLevel::Parameters, recompute);
     let saved = Saved { numbers: vec![0.01_f32; model.parameters().iter().sum()], moments: None };
     let rows = RANKS * MICRO_BATCHES;
     let input = Tensor::<2>::from_data(TensorData::new(vec![0.1_f32; rows * WIDTH], [rows, WIDTH]), &device);
@@ -79,6 +85,43 @@ fn no_layer_on_a_tape_keeps_numbers_that_were_gathered_for_a_pass() {
         // most a layer as its parts, as messages, as a row, its gradient, and that as it travels. Kept by tapes, those
         // of eight micro-batches are 96 more.
         assert!((12.0..40.0).contains(&layers), "{layers} layers, recompute {}", recompute.as_str());
+    }
+}
+
+#[test]
+fn a_rank_that_begins_never_holds_more_than_its_share_and_a_layer() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let layers: Vec<Dense> = (0..LAYERS).map(|_| Dense::hidden(WIDTH, WIDTH, 0.0, 0)).collect();
+    let (divided, whole) = (ShardLevel::Parameters, ShardLevel::DataParallel);
+    // No number is held twice in any of them.
+    for (shape, level) in [
+        ([16, 1, 1], divided),
+        ([16, 2, 1], divided),
+        ([6, 6, 1], whole),
+        ([16, 1, 16], whole),
+        ([12, 3, 4], whole),
+        ([16, 2, 4], divided),
+    ] {
+        let [ranks, _, tensor] = shape;
+        let part = |part| Sequential::shared(&layers, part, tensor).expect("256 are enough for 16");
+        let models: Vec<Sequential> = (0..tensor).map(part).collect();
+        let (models, strategy) = (&models, &strategy(shape, level, Recompute::Never));
+        let begun = at_once(local::run(ranks, |communicator| async move {
+            let model = &models[strategy.layout.place(communicator.rank()).tensor];
+            let draw = |stretch: Range<usize>, numbers: &mut Vec<f32>| numbers.extend(stretch.map(|at| at as f32));
+            let (learning, device) = (Learning { rule: Rule::sgd(0.0), rate: 0.01, clip: None }, Device::flex());
+            let (strategy, before) = (strategy.clone(), ALLOCATED.current_usage());
+            ALLOCATED.reset_peak_usage();
+            let rank = Rank::<_, f32>::begun(model, strategy, communicator, learning, &draw, &device)?;
+            let most = ALLOCATED.peak_usage().saturating_sub(before);
+            Ok::<_, TrainError>((most, rank.ledger().held(Account::Parameters) as usize))
+        }));
+        let begun = begun.expect("they begin");
+        for (rank, &(most, share)) in begun.iter().enumerate() {
+            assert!(most <= share + LAYER, "{shape:?}, rank {rank}: {most} bytes to begin with {share}");
+        }
+        let all: usize = begun.iter().map(|&(_, share)| share).sum();
+        assert_eq!(all, 4 * layers.iter().map(Layer::parameters).sum::<usize>(), "{shape:?}: each number once");
     }
 }
 

@@ -58,7 +58,7 @@ proptest! {
         }).expect("all do the same");
         let all = (ranks * (ranks + 1) / 2) as f64;
         for (rank, part) in parts.iter().enumerate() {
-            let expected: Vec<f64> = space.shard(rank).map(|at| at as f64 * all).collect();
+            let expected: Vec<f64> = space.stretches(rank).into_iter().flatten().map(|at| at as f64 * all).collect();
             prop_assert_eq!(part, &expected);
         }
     }

@@ -260,6 +260,7 @@ fn without_messages(strategy: &Strategy, outlook: &Outlook) -> f64 {
     }
     let costs = Costs {
         sends: Vec::new(),
+        receives: Vec::new(),
         stages: outlook.stages.clone(),
         sizes: outlook.sizes.clone(),
         recompute: strategy.recompute,

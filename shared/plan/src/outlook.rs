@@ -172,6 +172,7 @@ impl Outlook {
         let others = (strategy.ranks * strategy.copies()).saturating_sub(1) as u64;
         let costs = Costs {
             sends: Vec::new(),
+            receives: Vec::new(),
             stages,
             sizes,
             recompute: strategy.recompute,

@@ -130,9 +130,9 @@ impl Outlook {
     }
 
     /// What the process of such a training holds in the machine's memory, beside the ledgers. Of ranks on devices with memory of their
-    /// own ([`Self::devices`]) that is what is offloaded, what they exchange, and what goes to a checkpoint. The first rank has all
-    /// numbers at the end of an epoch, and for a checkpoint also the moments, a copy of the numbers, and all of that as bytes; whoever goes
-    /// on from one has its bytes twice, and what they say.
+    /// own ([`Self::devices`]) that is what is offloaded, what they exchange, what they begin with, and what goes to a checkpoint. The
+    /// first rank has all numbers at the end of an epoch, and for a checkpoint also the moments, a copy of the numbers, and all of that as
+    /// bytes; whoever goes on from one has its bytes twice, and what they say.
     pub fn process(&self, strategy: &Strategy) -> ProcessOutlook {
         // All copies of a stage compute on the same kind of device.
         let here = |rank: usize| *strategy.memory_of(rank * strategy.copies()) == DeviceMemory::Machine;
@@ -165,6 +165,9 @@ impl Outlook {
         };
         let resident =
             copies * self.ranks.iter().enumerate().map(resident).sum::<u64>() + strategy.beside + best * model;
+        // Each rank draws what it holds, and no more; a library brings that to its device by a copy.
+        let begun: u64 = self.ranks.iter().map(|of| of.shares.parameters).sum();
+        let at_the_beginning = 2 * copies * begun + tables;
         let at_step = ledgers + computing + (1 + best) * model;
         let at_the_end_of_an_epoch = resident + of_layers + 2 * tables;
         let small = whole <= LARGEST_KEPT || largest_update <= LARGEST_KEPT / 2;
@@ -179,7 +182,7 @@ impl Outlook {
             if small { (ledgers + computing).saturating_sub(resident) / all_ranks * (all_ranks - 1) } else { 0 };
         let at_a_checkpoint = resident + gathered + (1 + best) * model + (kinds + best) * whole + others;
         let at_a_resumption = resident + 3 * (kinds + best) * whole + hundredths(whole, 50);
-        let mut most = at_step.max(at_the_end_of_an_epoch);
+        let mut most = at_the_beginning.max(at_step).max(at_the_end_of_an_epoch);
         if needs.checkpoints {
             most = most.max(at_a_checkpoint);
         }

@@ -7,11 +7,12 @@ use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::simulate::Link;
 use recspeed_plan::words::verdict;
 use recspeed_plan::{
-    Assumed, Change, DeviceMemory, Library, Limit, Outlook, ProcessNeeds, Room, Strategy, WORKSPACE, bottleneck,
-    of_spec, shortage,
+    Assumed, Change, DeviceMemory, EvaluationOutlook, Judging, Library, Limit, Outlook, ProcessNeeds, Room, Strategy,
+    WORKSPACE, bottleneck, of_spec, shortage,
 };
 use recspeed_types::probe::ProbedDevice;
 use recspeed_types::spec::{Device, EngineKind, ResolvedSpec};
+use recspeed_types::{ExperimentSpec, Extent};
 
 fn own(name: &str, bytes: Option<u64>) -> DeviceMemory {
     by(Library::Other, name, bytes)
@@ -212,6 +213,38 @@ fn libtorch_has_a_workspace_for_each_rank_and_each_thread_that_computes_scores_a
     let needs = ProcessNeeds { scorers: 4, ..plan.needs };
     let last = on(&[DeviceMemory::Machine, by(Library::Libtorch, "a card", None)], &Strategy { needs, ..plan });
     assert_eq!(look(&last).devices(&last)[0].workspaces, WORKSPACE);
+}
+
+/// MiB that a training of `sasrec` held of an H200 beside what the smallest network held there, with 16 threads on
+/// `libtorch-cuda`: `tests/gpu/memory.py`, 28 November 2026 (docs/parallel.md). Of the workspaces, the one of the rank is
+/// in what the smallest held.
+const SASREC_HELD: u64 = 1672;
+
+#[test]
+fn what_sasrec_held_of_a_gpu_is_foretold_with_the_workspaces_of_its_threads_and_was_not_without() {
+    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-100k\"\n[recommender]\n\
+                kind = \"sasrec\"\n[training]\nepochs = 1\nbatch_size = 1024\n[evaluation]\nmax_users = 100\n[engine]\n\
+                device = \"libtorch-cuda\"\n";
+    let foretold = |threads: u32| {
+        let spec = with_threads(text, threads);
+        let data = Extent::foretold(&spec.dataset).expect("a built-in data set");
+        let judging = Judging { threads: spec.threads(16).into(), rows: Some(100_000) };
+        let evaluation = EvaluationOutlook::of_spec(&spec, Some(&data), judging).expect("a network");
+        let plan = of_spec(&spec, Assumed::threads(50.0).on(Some(data))).expect("a row of layers");
+        let needs = ProcessNeeds { scoring: evaluation.blocks, scorers: evaluation.scorers, ..plan.needs };
+        let plan = on(&[by(Library::Libtorch, "a card", Some(140 << 30))], &Strategy { needs, ..plan });
+        look(&plan).devices(&plan).remove(0)
+    };
+    let (held, sixteen) = ((SASREC_HELD << 20) + WORKSPACE, foretold(16));
+    assert_eq!(sixteen.workspaces, 17 * WORKSPACE);
+    assert!((held..held / 2 * 3).contains(&sixteen.total()), "{}", sixteen.in_words());
+    assert!(sixteen.total() - sixteen.workspaces < held / 2, "the network alone is no reason: {}", sixteen.in_words());
+    assert_eq!(sixteen.total() - foretold(4).total(), 12 * WORKSPACE, "fewer threads take less");
+}
+
+fn with_threads(text: &str, threads: u32) -> ResolvedSpec {
+    let set = [format!("engine.threads = {threads}")];
+    ExperimentSpec::from_toml_with(text, &set).expect("a spec").resolve().expect("it is possible")
 }
 
 #[test]

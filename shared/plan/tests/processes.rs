@@ -1,7 +1,9 @@
 //! What a process is foretold to hold beside its ranks' ledgers.
 
 use proptest::prelude::*;
-use recspeed_plan::{Assumed, Outlook, ProcessNeeds, ProcessOutlook, Room, Strategy, bottleneck, of_spec};
+use recspeed_plan::{
+    Assumed, DeviceMemory, Library, Outlook, ProcessNeeds, ProcessOutlook, Room, Strategy, bottleneck, of_spec,
+};
 use recspeed_types::ExperimentSpec;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -82,6 +84,33 @@ proptest! {
         let mut resumed = plan.clone();
         resumed.needs.resumes = true;
         prop_assert!(process(&resumed, false).total() >= without.total());
+    }
+}
+
+proptest! {
+    #[test]
+    fn there_is_room_for_what_ranks_begin_with_and_for_its_copies_on_the_way_to_a_device(
+        (stages, replicas, tensor) in (1_usize..=2, 1_usize..=16, 1_usize..=2),
+        zero in 0_u32..=3,
+        card in any::<bool>(),
+    ) {
+        let ranks = stages * replicas * tensor;
+        let strategy =
+            format!("kind = \"hybrid\"\nranks = {ranks}\nstages = {stages}\ntensor = {tensor}\nstage = {zero}\n");
+        let strategy = format!("{strategy}micro_batches = 1");
+        let mut plan = plan("kind = \"densenet\"\nlayers = 20\ngrowth = 64", &strategy);
+        if card {
+            plan.memories = vec![DeviceMemory::Own { name: "a card".to_owned(), bytes: None, library: Library::Libtorch }];
+        }
+        let (outlook, process) = (Outlook::of(&plan).unwrap(), process(&plan, false));
+        let held: u64 = outlook.ranks.iter().map(|of| of.shares.parameters).sum::<u64>() * plan.copies() as u64;
+        let room = process.total() - process.before - process.evaluation;
+        prop_assert!(room >= 2 * held, "{} bytes for two times {}", room, held);
+        // Divided parameters are held once, by however many ranks.
+        let whole: u64 = plan.layers.iter().map(|layer| 4 * layer.parameters).sum::<u64>() * tensor as u64;
+        if zero == 3 {
+            prop_assert!(held < whole + 8 * ranks as u64, "{} bytes of {}", held, whole);
+        }
     }
 }
 

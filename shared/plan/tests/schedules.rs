@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use recspeed_plan::simulate::{Costs, Link, Sends};
+use recspeed_plan::simulate::{Costs, Link, Receives, Sends};
 use recspeed_plan::{Cell, Duration, Instruction, PlanError, Recompute, Schedule, ScheduleKind, simulate};
 
 fn any_schedule() -> impl Strategy<Value = Schedule> {
@@ -166,32 +166,42 @@ proptest! {
             activation: Duration { fixed_us: times[3], per_sample_us: times[4] },
             gradient: Duration::fixed(times[4]),
         };
+        let receives = |times: &[f64]| Receives {
+            activation: Duration::fixed(times[4]),
+            gradient: Duration { fixed_us: times[4], per_sample_us: times[3] },
+        };
         costs.sends = times.chunks(5).take(schedule.stages()).map(sends).collect();
-        let run = simulate(&schedule, &costs).expect("sends that take time block nothing");
+        costs.receives = times.chunks(5).take(schedule.stages()).map(receives).collect();
+        let run = simulate(&schedule, &costs).expect("messages that take time block nothing");
 
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + b);
         let last = schedule.stages() - 1;
         for rank in 0..schedule.ranks() {
-            let (mut work, mut sent) = (0.0, 0.0);
+            let (mut work, mut sent, mut received) = (0.0, 0.0, 0.0);
             for cell in cells(&schedule) {
                 let (stage, size) = (schedule.stage(rank, cell.chunk), costs.sizes[cell.micro_batch]);
                 work += costs.stages[stage].time(size);
                 if schedule.ranks() > 1 {
                     sent += if stage < last { costs.sends[stage].activation.of(size) } else { 0.0 };
                     sent += if stage > 0 { costs.sends[stage].gradient.of(size) } else { 0.0 };
+                    received += if stage > 0 { costs.receives[stage].activation.of(size) } else { 0.0 };
+                    received += if stage < last { costs.receives[stage].gradient.of(size) } else { 0.0 };
                 }
             }
             prop_assert!(near(run.busy_us[rank], work), "rank {} works {} of {}", rank, run.busy_us[rank], work);
             prop_assert!(near(run.sending_us[rank], sent), "rank {} sends {} of {}", rank, run.sending_us[rank], sent);
             let of_rank = run.spans.iter().filter(|span| span.rank == rank);
             let own: f64 = of_rank.map(|span| span.end_us - span.start_us).sum();
-            prop_assert!(near(own, work + sent), "nothing else takes time: {} of {}", own, work + sent);
-            prop_assert!(near(run.total_us.max(work + sent), run.total_us), "a rank does one thing at a time");
+            let all = work + sent + received;
+            prop_assert!(near(own, all), "nothing else takes time: {} of {}", own, all);
+            prop_assert!(near(run.total_us.max(all), run.total_us), "a rank does one thing at a time");
             prop_assert_eq!(free.sending_us[rank], 0.0);
         }
-        prop_assert!(run.total_us >= free.total_us, "sends shorten nothing: {} {}", run.total_us, free.total_us);
-        // Sends of no time are no sends.
+        prop_assert!(run.total_us >= free.total_us, "messages shorten nothing: {} {}", run.total_us, free.total_us);
+        prop_assert!(run.held.iter().all(|held| held.at_the_end() == 0), "what is received is given back");
+        // What takes no time of a rank is as good as not said.
         costs.sends.fill(Sends::default());
+        costs.receives.fill(Receives::default());
         prop_assert_eq!(simulate(&schedule, &costs).expect("as before"), free);
     }
 }
@@ -300,6 +310,22 @@ fn a_send_takes_its_senders_time_before_the_message_leaves() {
 }
 
 #[test]
+fn a_receive_takes_its_receivers_time_once_the_message_is_there_and_asked_for() {
+    let mut costs = Costs::uniform(2, 2, 10.0);
+    costs.receives = vec![Receives { activation: Duration::fixed(1.0), gradient: Duration::fixed(2.0) }; 2];
+    let schedule = Schedule::new(ScheduleKind::Gpipe, 2, 2, 1).expect("possible");
+    let run = simulate(&schedule, &costs).expect("it ends");
+    // Rank 0: F0 to 10, F1 to 20. Rank 1: receives until 11, F0 to 21, receives until 22, F1 to 32, B0 to 52, B1 to 72.
+    // Rank 0: receives until 54, B0 to 74, receives until 76, B1 to 96.
+    assert_eq!((run.computed_us, run.busy_us.as_slice()), (96.0, &[60.0; 2][..]));
+    // The second input lies there from 20 on, and becomes what its pass keeps at 22.
+    assert_eq!(run.held[1].curve()[..5], [(10.0, 1), (11.0, 1), (20.0, 2), (22.0, 2), (52.0, 1)]);
+
+    let alone = Schedule::new(ScheduleKind::Interleaved, 1, 2, 2).expect("possible");
+    assert_eq!(simulate(&alone, &costs).expect("it ends").total_us, 120.0, "from itself a rank receives nothing");
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_what_can() {
     let error =
         |kind, ranks, micro_batches, chunks| Schedule::new(kind, ranks, micro_batches, chunks).expect_err("refused");
@@ -310,7 +336,10 @@ fn what_cannot_be_is_refused_with_what_can() {
     let schedule = Schedule::new(ScheduleKind::Gpipe, 2, 2, 1).expect("possible");
     let error = simulate(&schedule, &Costs::uniform(3, 2, 1.0)).expect_err("refused");
     assert_eq!(error, PlanError::StageCosts { stages: 2, costs: 3 });
-    let costs = Costs { sends: vec![Sends::default()], ..Costs::uniform(2, 2, 1.0) };
-    let error = simulate(&schedule, &costs).expect_err("refused");
-    assert_eq!(error, PlanError::StageCosts { stages: 2, costs: 1 });
+    let sends = Costs { sends: vec![Sends::default()], ..Costs::uniform(2, 2, 1.0) };
+    let receives = Costs { receives: vec![Receives::default()], ..Costs::uniform(2, 2, 1.0) };
+    for costs in [sends, receives] {
+        let error = simulate(&schedule, &costs).expect_err("refused");
+        assert_eq!(error, PlanError::StageCosts { stages: 2, costs: 1 });
+    }
 }

@@ -4,38 +4,99 @@ use proptest::prelude::*;
 use recspeed_plan::sharding::{FlatSpace, OptimizerState, Precision, ShardLevel, forecast, traffic, updating};
 use recspeed_plan::{Layout, PlanError};
 
+/// Elements of parameters, some of which have fewer than there are ranks, or none.
+fn any_sizes() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(prop_oneof![0..3_usize, 0..40_usize, 60..300_usize], 0..12)
+}
+
+/// Each parameter, and where it begins in the row.
+fn starts(sizes: &[usize]) -> Vec<(usize, usize)> {
+    let begins = sizes.iter().scan(0, |end, size| {
+        *end += size;
+        Some(*end - size)
+    });
+    begins.enumerate().collect()
+}
+
 proptest! {
     #[test]
     fn shards_are_disjoint_and_cover_every_element(
-        sizes in prop::collection::vec(0..40_usize, 1..12),
+        sizes in any_sizes(),
         ranks in 1..70_usize,
+        each: bool,
     ) {
-        let space = FlatSpace::new(&sizes, ranks);
+        let space = if each { FlatSpace::per_parameter(&sizes, ranks) } else { FlatSpace::new(&sizes, ranks) };
         let mut owners: Vec<Vec<u32>> = sizes.iter().map(|&size| vec![0; size]).collect();
-        let mut reached = 0;
         for rank in 0..ranks {
-            let shard = space.shard(rank);
-            prop_assert_eq!(shard.start, reached);
-            reached = shard.end;
-            prop_assert!(shard.len() <= space.shard_len());
+            prop_assert!(space.held(rank) <= space.shard_len());
             let mut at = 0;
             for piece in space.pieces(rank) {
                 prop_assert_eq!(piece.at, at);
                 at += piece.elements.len();
+                prop_assert_eq!(space.in_shard(piece.parameter, rank), piece.at..at);
+                prop_assert_eq!(space.part(piece.parameter, rank), piece.elements.clone());
                 for element in piece.elements.clone() {
                     owners[piece.parameter][element] += 1;
                 }
                 prop_assert!(space.holders(piece.parameter).contains(&(rank, piece.clone())));
             }
-            prop_assert_eq!(at, shard.len());
+            prop_assert_eq!(at, space.held(rank));
         }
-        prop_assert_eq!(reached, space.elements());
         prop_assert!(owners.iter().flatten().all(|&count| count == 1));
+        prop_assert_eq!((0..ranks).map(|rank| space.held(rank)).sum::<usize>(), space.elements());
         prop_assert_eq!(space.elements() + space.padding(), space.shard_len() * ranks);
         for (parameter, &size) in sizes.iter().enumerate() {
             let held: usize = space.holders(parameter).iter().map(|(_, piece)| piece.elements.len()).sum();
             prop_assert_eq!(held, size);
+            // One rank after the other, so that what is gathered from them in their order is the parameter.
+            let mut end = 0;
+            for rank in 0..ranks {
+                let part = space.part(parameter, rank);
+                prop_assert!(part.is_empty() || part.start == end, "rank {} has {:?} after {}", rank, part, end);
+                prop_assert!(part.start <= part.end && part.end <= size);
+                end = end.max(part.end);
+            }
         }
+    }
+
+    #[test]
+    fn a_row_is_cut_into_shards_and_put_together_again(sizes in any_sizes(), ranks in 1..70_usize, each: bool) {
+        let space = if each { FlatSpace::per_parameter(&sizes, ranks) } else { FlatSpace::new(&sizes, ranks) };
+        let row: Vec<usize> = (0..space.elements()).collect();
+        let mut again = vec![usize::MAX; row.len()];
+        for rank in 0..ranks {
+            let stretches = space.stretches(rank);
+            // A number is its place in the row.
+            let shard: Vec<usize> = stretches.iter().cloned().flatten().collect();
+            prop_assert!(stretches.iter().all(|stretch| !stretch.is_empty()));
+            let most = if each { sizes.len() } else { 1 };
+            prop_assert!(stretches.len() <= most);
+            prop_assert_eq!(shard.len(), space.held(rank));
+            for (parameter, start) in starts(&sizes) {
+                let part = space.part(parameter, rank);
+                prop_assert_eq!(&shard[space.in_shard(parameter, rank)], &row[start + part.start..start + part.end]);
+            }
+            space.put(rank, &shard, &mut again);
+        }
+        prop_assert_eq!(again, row);
+    }
+
+    #[test]
+    fn each_parameter_and_all_together_lie_evenly_on_the_ranks_where_each_is_cut(
+        sizes in any_sizes(),
+        ranks in 1..70_usize,
+    ) {
+        let space = FlatSpace::per_parameter(&sizes, ranks);
+        let as_even_as_can_be = |held: &[usize]| {
+            let all: usize = held.iter().sum();
+            held.iter().all(|&own| (all / ranks..=all.div_ceil(ranks)).contains(&own))
+        };
+        for parameter in 0..sizes.len() {
+            let parts: Vec<usize> = (0..ranks).map(|rank| space.part(parameter, rank).len()).collect();
+            prop_assert!(as_even_as_can_be(&parts), "parameter {}: {:?}", parameter, parts);
+        }
+        let shards: Vec<usize> = (0..ranks).map(|rank| space.held(rank)).collect();
+        prop_assert!(as_even_as_can_be(&shards), "{:?}", shards);
     }
 
     #[test]
@@ -50,6 +111,23 @@ proptest! {
             prop_assert_eq!(layout.pipeline_group(rank)[layout.place(rank).stage], rank);
         }
     }
+}
+
+#[test]
+fn what_ranks_do_not_divide_goes_round() {
+    // 5, 1, 0 and 4 numbers on three ranks: two, one and one are left over, in turn for ranks 0 and 1, 2, and 0.
+    let space = FlatSpace::per_parameter(&[5, 1, 0, 4], 3);
+    let parts = |parameter: usize| [0, 1, 2].map(|rank| space.part(parameter, rank));
+    assert_eq!(parts(0), [0..2, 2..4, 4..5]);
+    assert_eq!(parts(1), [0..0, 0..0, 0..1]);
+    assert_eq!(parts(2), [0..0, 0..0, 0..0]);
+    assert_eq!(parts(3), [0..2, 2..3, 3..4]);
+    assert_eq!([0, 1, 2].map(|rank| space.held(rank)), [4, 3, 3]);
+    assert_eq!(space.stretches(0), [0..2, 6..8]);
+    // Of the row cut as a whole the first parameter lies on two ranks, of which one has most of it.
+    let whole = FlatSpace::new(&[5, 1, 0, 4], 3);
+    assert_eq!([0, 1, 2].map(|rank| whole.part(0, rank)), [0..4, 4..5, 5..5]);
+    assert_eq!(whole.stretches(1).into_iter().flatten().collect::<Vec<_>>(), [4, 5, 6, 7]);
 }
 
 #[test]

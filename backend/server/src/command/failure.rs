@@ -66,7 +66,7 @@ pub(crate) enum CommandError {
     /// A pipeline that cannot be.
     #[error(transparent)]
     Plan(#[from] recspeed_plan::PlanError),
-    /// Lengths of passes and sends that cannot be simulated.
+    /// Lengths of passes and messages that cannot be simulated.
     #[error(transparent)]
     Lengths(#[from] LengthsError),
     /// A recommender that is no row of layers.

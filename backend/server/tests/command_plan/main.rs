@@ -110,6 +110,16 @@ fn a_file_of_lengths_is_simulated_instead_of_stages_that_are_alike() {
     let output = with(two, &[]);
     assert!(text(&output.stdout).contains("lengths.json says"), "{}", text(&output.stdout));
 
+    // Rank 1 has received at 12 and at 23 and computes until 33, 53 and, after a send, 76; its sends end at 56 and 79,
+    // and rank 0 has received at 58 and at 81.
+    let received = two
+        .replace("\"send_activation_us\": 1", "\"send_activation_us\": 1, \"receive_gradient_us\": 2")
+        .replace("\"send_gradient_us\": 3", "\"send_gradient_us\": 3, \"receive_activation_us\": 1");
+    let output = with(&received, &["--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let replayed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!((replayed["bubble"].as_f64().unwrap() - 41.0 / 60.0).abs() < 1e-12, "{replayed}");
+
     for (given, words) in [
         ("[]", "has 0 stages and the schedule has 2"),
         (r#"[{"forward_us": 1}]"#, "missing field `backward_input_us`"),
@@ -117,6 +127,11 @@ fn a_file_of_lengths_is_simulated_instead_of_stages_that_are_alike() {
         (
             r#"[{"forward_us": 1, "backward_input_us": 1}, {"forward_us": 1, "backward_input_us": -2.5}]"#,
             "backward_input_us of stage 1 is -2.5: give 0",
+        ),
+        (
+            r#"[{"forward_us": 1, "backward_input_us": 1, "receive_gradient_us": -1},
+                {"forward_us": 1, "backward_input_us": 1}]"#,
+            "receive_gradient_us of stage 0 is -1: give 0",
         ),
     ] {
         let output = with(given, &[]);

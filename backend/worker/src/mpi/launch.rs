@@ -86,6 +86,7 @@ fn of_a_rank(arguments: &Arguments, emitter: &Emitter, memory_limit: Option<u64>
     }
     for (name, number) in [
         ("--users-limit", arguments.users_limit),
+        ("--told-steps", Some(u64::from(arguments.told_steps))),
         ("--memory-limit", memory_limit),
         ("--start-us", Some(emitter.now_us())),
         ("--started-at", Some(since as u64)),

@@ -1,10 +1,12 @@
-//! The folder that the ranks of one run share with whoever started them: who they are, and which of them failed first.
+//! The folder that the ranks of one run share with whoever started them: who they are, whom they wait for, and which of them failed
+//! first.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use recspeed_parallel::RankFailure;
+use recspeed_parallel::{RankFailure, SeenWait};
 use serde_json::{Value, json};
 
 /// Such a folder.
@@ -38,10 +40,19 @@ impl Notes {
         self.folder.join(format!("done-{rank}"))
     }
 
+    fn wait_of(&self, rank: usize) -> PathBuf {
+        self.folder.join(format!("waits-{rank}"))
+    }
+
     /// Says which process this rank is.
     pub(super) fn sit_down(&self, rank: usize) {
+        self.sit_down_as(rank, std::process::id());
+    }
+
+    /// Says which process a rank is.
+    pub(super) fn sit_down_as(&self, rank: usize, pid: u32) {
         // Without it the rank's memory is not counted, and that it is stopped is not seen.
-        let _ = std::fs::write(self.process(rank), std::process::id().to_string());
+        let _ = std::fs::write(self.process(rank), pid.to_string());
     }
 
     /// Says that this rank has joined the others.
@@ -70,6 +81,30 @@ impl Notes {
         std::fs::read_to_string(self.process(rank)).ok()?.parse().ok()
     }
 
+    /// Says whom a rank waits for.
+    pub(super) fn wait(&self, wait: &SeenWait) {
+        let note = json!({ "from": wait.from, "tag": wait.tag, "since_us": now_us().saturating_sub(wait.us) });
+        let (file, new) = (self.wait_of(wait.rank), self.folder.join(format!("waits-{}.new", wait.rank)));
+        // Others may read it at any time, and find a whole note or none. Without it they take this rank for one that hangs.
+        let _ = std::fs::write(&new, note.to_string()).and_then(|()| std::fs::rename(&new, file));
+    }
+
+    /// Says that a rank which said so waits no longer.
+    pub(super) fn go_on(&self, rank: usize) {
+        let _ = std::fs::remove_file(self.wait_of(rank));
+    }
+
+    /// Whom a rank says that it waits for.
+    pub(super) fn waits(&self, rank: usize) -> Option<SeenWait> {
+        let note: Value = serde_json::from_slice(&std::fs::read(self.wait_of(rank)).ok()?).ok()?;
+        Some(SeenWait {
+            rank,
+            from: note["from"].as_u64()? as usize,
+            tag: note["tag"].as_str()?.to_owned(),
+            us: now_us().saturating_sub(note["since_us"].as_u64()?),
+        })
+    }
+
     /// Notes a failure, unless another rank's is there already: the first one counts.
     pub(super) fn fail(&self, failure: &RankFailure) -> std::io::Result<()> {
         let mut file: File = OpenOptions::new().write(true).create_new(true).open(self.failure())?;
@@ -86,6 +121,11 @@ impl Notes {
             follows: note["follows"].as_bool()?,
         })
     }
+}
+
+/// Microseconds by the clock that all processes have.
+fn now_us() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros() as u64)
 }
 
 #[cfg(test)]

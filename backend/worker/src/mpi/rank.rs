@@ -125,13 +125,14 @@ impl Crew for Ranks {
         first: FirstTask<'a>,
         others: &'a (dyn Fn(Communicator<AnyTransport>) -> Task<'a> + Sync + 'a),
     ) -> Result<(), RankFailure> {
-        let Member { world, .. } = &*self.member;
+        let Member { world, notes } = &*self.member;
         let rank = world.rank();
         if world.ranks() != ranks {
             let cause = format!("mpirun started {} ranks, and the spec has {ranks}", world.ranks());
             return Err(RankFailure { rank, cause, follows: false });
         }
-        let communicator = Communicator::new(AnyTransport::new(world.seat(self.timeout, self.clock.clone())));
+        let seat = world.seat(self.timeout, self.clock.clone(), notes.clone());
+        let communicator = Communicator::new(AnyTransport::new(seat));
         if rank == 0 {
             return caught(rank, || at_once(first(communicator)));
         }

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use recspeed_parallel::{Communicator, Tag, at_once};
+use recspeed_parallel::{CommError, Communicator, Tag, at_once};
 
+use super::note::Notes;
 use super::verdict::fallen;
-use super::world::World;
+use super::world::{Seat, World};
 use crate::dying;
 use crate::every_strategy::cases;
 
@@ -82,8 +84,21 @@ fn leave(rank: usize, words: &str) {
 
 /// The file that a rank leaves.
 fn left_by(rank: usize) -> PathBuf {
-    let folder = std::env::var(FOLDER).expect("the test that starts the ranks names a folder");
-    PathBuf::from(folder).join(rank.to_string())
+    folder().join(rank.to_string())
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os(FOLDER).expect("the test that starts the ranks names a folder").into()
+}
+
+/// The folder, for what ranks note of themselves.
+fn notes() -> Notes {
+    Notes::new(&folder())
+}
+
+/// A rank's way to the others, on which it waits so long.
+fn seat(world: &Rc<World>, timeout: Duration) -> Seat {
+    world.seat(timeout, Arc::new(|| 0), notes())
 }
 
 /// What a rank leaves that came to the end of its test.
@@ -130,7 +145,7 @@ fn four_processes_train_as_four_tasks() {
 fn a_rank_trains() {
     let world = World::join_with(PIECE).expect("this process joins once");
     for case in cases(world.ranks()) {
-        let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
+        let communicator = Communicator::new(seat(&world, Duration::from_mins(1)));
         at_once(case.agrees(communicator, &case.tasks())).expect("processes train");
     }
     leave(world.rank(), DONE);
@@ -142,7 +157,8 @@ fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
     let Some(Ended { success, said, left }) = started(2, "mpi::tests::a_rank_waits_in_vain") else { return };
     assert!(!success, "{said}");
     let error = left[0].as_deref().unwrap_or_else(|| panic!("the first rank leaves nothing: {said}"));
-    assert!(error.contains("rank 0 waits for rank 1 (activation 2) for more than 1 s"), "{error}\n{said}");
+    let begins = "rank 1 hangs: it waits for no message; rank 0 waits for rank 1 (activation 2) for more than 1 s";
+    assert!(error.starts_with(begins), "{error}\n{said}");
     assert!(error.contains("received from rank 1 (activation 1, 4 bytes)"), "{error}\n{said}");
 }
 
@@ -150,7 +166,7 @@ fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
 #[ignore = "one of several processes that mpirun starts"]
 fn a_rank_waits_in_vain() {
     let world = World::join().expect("this process joins once");
-    let communicator = Communicator::new(world.seat(Duration::from_secs(1), Arc::new(|| 0)));
+    let communicator = Communicator::new(seat(&world, Duration::from_secs(1)));
     if world.rank() == 1 {
         at_once(communicator.send(0, Tag::new("activation", 1), &[1.0_f32])).unwrap();
         std::thread::sleep(Duration::from_secs(20));
@@ -194,7 +210,7 @@ fn a_rank_that_is_killed_in_the_middle_of_a_fetch_of_rows_is_named_and_ends_the_
 fn a_rank_is_killed_in_a_fetch() {
     let world = World::join().expect("this process joins once");
     let moment = std::env::var(TOLD).unwrap().parse().unwrap();
-    let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0))).any();
+    let communicator = Communicator::new(seat(&world, Duration::from_mins(1))).any();
     at_once(dying::fetch(communicator, moment, || kill(Pid::this(), Signal::SIGKILL).unwrap())).unwrap();
     leave(world.rank(), DONE);
     world.part(Duration::from_secs(5));
@@ -209,7 +225,7 @@ fn large_messages_cross_without_a_wait() {
 #[ignore = "one of several processes that mpirun starts"]
 fn a_rank_crosses() {
     let world = World::join().expect("this process joins once");
-    let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
+    let communicator = Communicator::new(seat(&world, Duration::from_mins(1)));
     let (own, other) = (communicator.rank(), 1 - communicator.rank());
     for round in 0..5 {
         let numbers = vec![own as f32 + round as f32; LONG];
@@ -232,7 +248,9 @@ fn a_rank_that_stalls_while_its_message_is_coming_is_named_within_the_deadline_a
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     for rank in [0, 2] {
         let error = left[rank].as_deref().unwrap_or_else(|| panic!("rank {rank} leaves nothing: {said}"));
-        let named = format!("rank {rank} waits for rank 1 (activation 1) for more than 2 s");
+        let named = format!(
+            "rank 1 hangs: it waits for no message; rank {rank} waits for rank 1 (activation 1) for more than 2 s"
+        );
         assert!(error.starts_with(&named), "{error}\n{said}");
     }
     assert_eq!(left[1], None, "{said}");
@@ -246,7 +264,7 @@ fn a_rank_that_stalls_while_its_message_is_coming_is_named_within_the_deadline_a
 #[ignore = "one of several processes that mpirun starts"]
 fn a_rank_stalls_while_its_message_is_coming() {
     let world = World::join().expect("this process joins once");
-    let communicator = Communicator::new(world.seat(Duration::from_secs(2), Arc::new(|| 0)));
+    let communicator = Communicator::new(seat(&world, Duration::from_secs(2)));
     let tag = Tag::new("activation", 1);
     if world.rank() == 1 {
         let numbers = vec![1.0_f32; LONG];
@@ -267,6 +285,71 @@ fn a_rank_stalls_while_its_message_is_coming() {
     std::process::exit(1);
 }
 
+const STOPS: &str = "mpi::tests::a_stage_is_stopped";
+
+#[test]
+fn a_stage_that_is_stopped_is_named_by_all_though_the_first_to_give_up_waits_for_another_one() {
+    let begun = Instant::now();
+    let Some(Ended { success, said, left }) = started(4, STOPS) else { return };
+    assert!(!success, "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    for (rank, waits) in [(0, "1 (gradient 0)"), (1, "2 (gradient 0)"), (3, "2 (activation 1)")] {
+        let error = left[rank].as_deref().unwrap_or_else(|| panic!("rank {rank} leaves nothing: {said}"));
+        let named = format!(
+            "rank 2 hangs: its process is stopped; rank {rank} waits for rank {waits} for more than 4 s, and gives up; "
+        );
+        assert!(error.starts_with(&named), "{error}\n{said}");
+    }
+    let between = "gives up; rank 1 waits for rank 2 (gradient 0) for ";
+    assert!(left[0].as_deref().is_some_and(|error| error.contains(between)), "{left:?}");
+    assert_eq!(left[2], None, "{said}");
+    while alive(STOPS) > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "a process is left");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// GPipe with two micro-batches on four stages, of which the third is stopped before it sends the second one on.
+async fn passes(communicator: &Communicator<Seat>) -> Result<Vec<f32>, CommError> {
+    let rank = communicator.rank();
+    for micro_batch in 0..2 {
+        let tag = Tag::new("activation", micro_batch);
+        if rank > 0 {
+            communicator.recv::<f32>(rank - 1, tag).await?;
+        }
+        if rank == 2 && micro_batch == 1 {
+            kill(Pid::this(), Signal::SIGSTOP).unwrap();
+        }
+        if rank < 3 {
+            communicator.send(rank + 1, tag, &[1.0_f32]).await?;
+        }
+    }
+    // The time of the first stage is over first.
+    std::thread::sleep(Duration::from_millis(400 * rank as u64));
+    communicator.recv(rank + 1, Tag::new("gradient", 0)).await
+}
+
+#[test]
+#[ignore = "one of several processes that mpirun starts"]
+fn a_stage_is_stopped() {
+    let world = World::join().expect("this process joins once");
+    let (rank, notes) = (world.rank(), notes());
+    notes.sit_down(rank);
+    let communicator = Communicator::new(seat(&world, Duration::from_secs(4)));
+    let error = at_once(passes(&communicator)).expect_err("nothing can come");
+    leave(rank, &error.to_string());
+    // Whoever goes first ends all: each has its word, too.
+    let begun = Instant::now();
+    while [0, 1, 3].iter().any(|&other| !left_by(other).exists()) && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Its end is nothing that this test is about.
+    if let Some(pid) = notes.pid(2) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    std::process::exit(1);
+}
+
 #[test]
 fn what_a_rank_has_sent_goes_on_while_it_computes() {
     all_come_to_the_end_with(2, "mpi::tests::a_rank_computes_while_its_message_is_coming", &IN_STRETCHES);
@@ -276,7 +359,7 @@ fn what_a_rank_has_sent_goes_on_while_it_computes() {
 #[ignore = "one of several processes that mpirun starts"]
 fn a_rank_computes_while_its_message_is_coming() {
     let world = World::join().expect("this process joins once");
-    let communicator = Communicator::new(world.seat(Duration::from_secs(20), Arc::new(|| 0)));
+    let communicator = Communicator::new(seat(&world, Duration::from_secs(20)));
     let tag = Tag::new("activation", 1);
     if world.rank() == 1 {
         at_once(communicator.send(0, tag, &vec![1.0_f32; LONG])).unwrap();
@@ -304,7 +387,7 @@ fn short_messages_do_not_overtake_a_long_one_of_the_same_sender() {
 #[ignore = "one of several processes that mpirun starts"]
 fn a_rank_sends_short_ones_behind_a_long_one() {
     let world = World::join().expect("this process joins once");
-    let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
+    let communicator = Communicator::new(seat(&world, Duration::from_mins(1)));
     // All with one tag: only their order tells them apart.
     let (tag, lengths) = (Tag::new("gradient", 1), [LONG, 1, 2, LONG + 1, 3]);
     for (round, length) in lengths.into_iter().enumerate() {

@@ -12,7 +12,9 @@ use mpi::topology::{Communicator as _, SimpleCommunicator};
 use recspeed_parallel::{CommError, LEISURE, Message, Operation, Tag, Transport, Waiting};
 
 use super::mail::{Arrived, labelled, pieces};
+use super::note::Notes;
 use super::pending::{Receiving, Sending};
+use super::waits::OwnWait;
 
 /// Bytes of a piece: what MPI can count, with room.
 const PIECE: usize = 1 << 30;
@@ -75,9 +77,14 @@ impl World {
         self.ranks
     }
 
-    /// A way to the others; whoever waits for a message gives up after the time.
-    pub(crate) fn seat(self: &Rc<Self>, timeout: Duration, clock: Arc<dyn Fn() -> u64 + Send + Sync>) -> Seat {
-        Seat { world: self.clone(), timeout, clock }
+    /// A way to the others; whoever waits for a message gives up after the time, and finds in the notes whom the others wait for.
+    pub(super) fn seat(
+        self: &Rc<Self>,
+        timeout: Duration,
+        clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+        notes: Notes,
+    ) -> Seat {
+        Seat { world: self.clone(), timeout, clock, notes }
     }
 
     fn send(&self, to: usize, tag: Tag, message: &[u8]) {
@@ -116,8 +123,14 @@ impl World {
         moved
     }
 
-    /// Waits for a message; `None` when it has not come in time.
-    fn receive(&self, from: usize, tag: Tag, timeout: Option<Duration>) -> Option<Message> {
+    /// Waits for a message; `None` when it has not come in time. `lasts` is told at each look how long it has waited.
+    fn receive(
+        &self,
+        from: usize,
+        tag: Tag,
+        timeout: Option<Duration>,
+        mut lasts: impl FnMut(Duration),
+    ) -> Option<Message> {
         let (mut looked, mut waited) = (Instant::now(), Duration::ZERO);
         // Since anything came.
         let mut still = Duration::ZERO;
@@ -130,6 +143,7 @@ impl World {
             waited += since;
             still = if moved { Duration::ZERO } else { still + since };
             looked = Instant::now();
+            lasts(waited);
             if timeout.is_some_and(|timeout| waited > timeout) {
                 return None;
             }
@@ -148,7 +162,7 @@ impl World {
     pub(crate) fn part(&self, patience: Duration) {
         let over = Tag::new("over", 0);
         if self.rank() > 0 {
-            self.receive(0, over, None);
+            self.receive(0, over, None, |_| ());
         } else {
             (1..self.ranks()).for_each(|rank| self.send(rank, over, &[]));
         }
@@ -171,6 +185,7 @@ pub(crate) struct Seat {
     world: Rc<World>,
     timeout: Duration,
     clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    notes: Notes,
 }
 
 impl Seat {
@@ -182,11 +197,15 @@ impl Seat {
         limit: Duration,
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
-        self.world.receive(from, tag, Some(limit)).ok_or_else(|| CommError::Timeout {
-            waiting: Waiting { rank: self.world.rank(), from, tag },
-            seconds: limit.as_secs(),
-            last: last(),
-        })
+        let waiting = Waiting { rank: self.world.rank(), from, tag };
+        let mut own = OwnWait::new(&self.notes, waiting, limit);
+        let received = self.world.receive(from, tag, Some(limit), |waited| own.lasts(waited));
+        if let Some(message) = received {
+            own.is_over();
+            return Ok(message);
+        }
+        let chain = Box::new(own.held_up(limit, self.world.ranks()));
+        Err(CommError::Timeout { waiting, seconds: limit.as_secs(), last: last(), chain })
     }
 }
 

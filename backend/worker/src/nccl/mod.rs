@@ -155,6 +155,10 @@ impl<T: Transport> Transport for Nccl<T> {
         self.mail.progress();
     }
 
+    fn did(&self, operation: &Operation) {
+        self.mail.did(operation);
+    }
+
     fn now_us(&self) -> u64 {
         self.mail.now_us()
     }

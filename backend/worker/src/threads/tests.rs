@@ -162,10 +162,10 @@ fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
         })
     })
     .expect_err("nobody sends");
-    assert!(failure.rank == 0 && !failure.follows, "who waited: {failure}");
-    let told = "rank 0 waits for rank 1 (activation 2) for more than 2 s, and gives up; its last operations: sent to rank 1 \
-                (gradient 1, 8 bytes), received from rank 1 (activation 1, 4 bytes). A rank that is slower than that needs a longer \
-                `strategy.timeout`";
+    assert!(failure.rank == 1 && !failure.follows, "whom it waited for: {failure}");
+    let told = "rank 1 hangs: it waits for no message; its last operations: sent to rank 0 (activation 1, 4 bytes); rank 0 waits for \
+                rank 1 (activation 2) for more than 2 s, and gives up; last operations of rank 0: sent to rank 1 (gradient 1, 8 bytes), \
+                received from rank 1 (activation 1, 4 bytes). A rank that is slower than that needs a longer `strategy.timeout`";
     assert_eq!(failure.cause, told);
 }
 
@@ -195,11 +195,13 @@ fn a_rank_that_is_waited_for_in_a_group_is_named_by_its_number_among_all() {
         })
     })
     .expect_err("one hangs");
-    assert!(failure.rank == 1 && !failure.follows, "who waited: {failure}");
-    let told = "rank 1 waits for rank 3 (gradient 1 in group 2) for more than 2 s, and gives up; its last operations: sent to rank 0 \
-                (barrier 1 in group 3 of ranks 0 and 1, 0 bytes), received from rank 0 (barrier 1 in group 3 of ranks 0 and 1, 0 \
-                bytes), sent to rank 3 (activation 1 in group 2 of ranks 1 and 3, 4 bytes). A rank that is slower than that needs a \
-                longer `strategy.timeout`";
+    assert!(failure.rank == 3 && !failure.follows, "whom it waited for: {failure}");
+    let told = "rank 3 hangs: it waits for no message; its last operations: sent to rank 2 (barrier 1 in group 4 of ranks 2 and 3, 0 \
+                bytes), received from rank 2 (barrier 1 in group 4 of ranks 2 and 3, 0 bytes), received from rank 1 (activation 1 in \
+                group 2 of ranks 1 and 3, 4 bytes); rank 1 waits for rank 3 (gradient 1 in group 2) for more than 2 s, and gives up; \
+                last operations of rank 1: sent to rank 0 (barrier 1 in group 3 of ranks 0 and 1, 0 bytes), received from rank 0 \
+                (barrier 1 in group 3 of ranks 0 and 1, 0 bytes), sent to rank 3 (activation 1 in group 2 of ranks 1 and 3, 4 bytes). A \
+                rank that is slower than that needs a longer `strategy.timeout`";
     assert_eq!(failure.cause, told);
 }
 
@@ -232,9 +234,9 @@ fn a_first_rank_that_hangs_while_it_judges_alone_is_abandoned_too() {
     let start = Instant::now();
     let threads = Threads {
         abandon: Box::new(|failure| {
-            assert!(failure.cause.contains("rank 1 waits for rank 0 (verdict"), "{failure}");
             // The process would end here.
             HANGS.store(false, Ordering::Relaxed);
+            assert!(failure.cause.contains("rank 1 waits for rank 0 (verdict"), "{failure}");
         }),
         ..threads(Duration::from_millis(40))
     };
@@ -248,7 +250,7 @@ fn a_first_rank_that_hangs_while_it_judges_alone_is_abandoned_too() {
         })
     })
     .expect_err("the judge hangs");
-    assert_eq!(failure.rank, 1, "who waited says for whom: {failure}");
+    assert_eq!(failure.rank, 0, "who waited says for whom: {failure}");
     assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(30));
 }
 
@@ -258,9 +260,9 @@ fn a_rank_that_hangs_is_abandoned_within_the_deadline() {
     let start = Instant::now();
     let threads = Threads {
         abandon: Box::new(|failure| {
-            assert!(failure.cause.contains("waits for rank 1"), "{failure}");
             // The process would end here.
             HANGS.store(false, Ordering::Relaxed);
+            assert!(failure.cause.contains("rank 0 waits for rank 1"), "{failure}");
         }),
         ..threads(Duration::from_millis(200))
     };
@@ -274,8 +276,87 @@ fn a_rank_that_hangs_is_abandoned_within_the_deadline() {
         })
     })
     .expect_err("one hangs");
-    assert_eq!(failure.rank, 0, "who waited says for whom: {failure}");
+    assert_eq!(failure.rank, 1, "who waited says for whom: {failure}");
     assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(10));
+}
+
+/// A step of GPipe with three micro-batches on four stages, of which the third hangs before its last forward pass is sent on, and lives
+/// longer than anybody waits.
+async fn a_step_with_a_hang(all: Communicator<AnyTransport>) -> Result<(), RankFailure> {
+    const MICRO_BATCHES: u64 = 3;
+    let (rank, last) = (all.rank(), all.ranks() - 1);
+    for micro_batch in 0..MICRO_BATCHES {
+        let tag = Tag::new("activation", micro_batch);
+        if rank > 0 {
+            all.recv::<f32>(rank - 1, tag).await?;
+        }
+        // The first stage is the quickest: its time is over first.
+        std::thread::sleep(Duration::from_millis(100 * rank as u64));
+        if rank == 2 && micro_batch + 1 == MICRO_BATCHES {
+            std::thread::sleep(Duration::from_secs(4));
+        }
+        if rank < last {
+            all.send(rank + 1, tag, &[1.0_f32]).await?;
+        }
+    }
+    for micro_batch in 0..MICRO_BATCHES {
+        let tag = Tag::new("gradient", micro_batch);
+        if rank < last {
+            all.recv::<f32>(rank + 1, tag).await?;
+        }
+        if rank > 0 {
+            all.send(rank - 1, tag, &[1.0_f32]).await?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stage_that_hangs_is_named_though_the_first_to_give_up_waits_for_another_one() {
+    let start = Instant::now();
+    let failure = run(&threads(Duration::from_secs(2)), 4, |all| Box::pin(a_step_with_a_hang(all)))
+        .expect_err("the third stage hangs");
+    assert!(failure.rank == 2 && !failure.follows, "{failure}");
+    let begins = "rank 2 hangs: it waits for no message; its last operations: received from rank 1 (activation 0, 4 bytes), sent to rank 3 \
+                  (activation 0, 4 bytes), received from rank 1 (activation 1, 4 bytes), sent to rank 3 (activation 1, 4 bytes), \
+                  received from rank 1 (activation 2, 4 bytes); rank 0 waits for rank 1 (gradient 0) for more than 2 s, and gives up; \
+                  rank 1 waits for rank 2 (gradient 0) for ";
+    assert!(failure.cause.starts_with(begins), "{failure}");
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn ranks_that_wait_for_each_other_are_all_named_by_one_that_waits_for_them() {
+    let failure = run(&threads(Duration::from_secs(1)), 4, |all| {
+        Box::pin(async move {
+            // The time of the first one is over first.
+            std::thread::sleep(Duration::from_millis(if all.rank() == 0 { 0 } else { 200 }));
+            let from = if all.rank() == 3 { 1 } else { all.rank() + 1 };
+            all.recv::<f32>(from, Tag::new("activation", 7)).await?;
+            Ok(())
+        })
+    })
+    .expect_err("nobody sends");
+    assert!(failure.rank == 1 && !failure.follows, "{failure}");
+    let begins = "ranks 1, 2 and 3 wait for each other, and none can go on; rank 0 waits for rank 1 (activation 7) for more than 1 s, and \
+                  gives up; rank 1 waits for rank 2 (activation 7) for ";
+    assert!(failure.cause.starts_with(begins), "{failure}");
+    for wait in ["rank 2 waits for rank 3 (activation 7) for ", "rank 3 waits for rank 1 (activation 7) for "] {
+        assert!(failure.cause.contains(wait), "{failure}");
+    }
+}
+
+#[test]
+fn a_rank_whose_message_is_there_and_that_has_not_woken_yet_waits_for_nobody() {
+    let waiting = Waiting { rank: 1, from: 2, tag: Tag::new("activation", 1) };
+    let mut mail =
+        Mail { ended: vec![false; 3], waits: vec![None, Some((waiting, Instant::now())), None], ..Mail::default() };
+    assert!(matches!(mail.seen(1), Seen::Waits(wait) if wait.from == 2));
+    assert_eq!((mail.holds_up(1), mail.seen(0)), (2, Seen::Busy));
+    mail.boxes.entry((2, 1, waiting.tag)).or_default().push_back(Message::from_elems(vec![1.0_f32]));
+    assert_eq!((mail.holds_up(1), mail.seen(1)), (1, Seen::Busy));
+    mail.ended[1] = true;
+    assert_eq!(mail.seen(1), Seen::Ended);
 }
 
 #[test]
@@ -294,14 +375,14 @@ fn a_rank_that_dies_in_the_middle_of_a_fetch_of_rows_ends_all_with_its_own_words
 }
 
 #[test]
-fn a_rank_that_hangs_in_the_middle_of_a_fetch_of_rows_is_named_by_who_waits_for_its_rows() {
+fn a_rank_that_hangs_in_the_middle_of_a_fetch_of_rows_is_named_whoever_gives_up_first() {
     static HANGS: AtomicBool = AtomicBool::new(true);
     let start = Instant::now();
     let threads = Threads {
         abandon: Box::new(|failure| {
-            assert!(failure.cause.contains("waits for rank 1 (rows"), "{failure}");
             // The process would end here.
             HANGS.store(false, Ordering::Relaxed);
+            assert!(failure.cause.contains("waits for rank 1 (rows"), "{failure}");
         }),
         ..threads(Duration::from_millis(200))
     };
@@ -315,6 +396,6 @@ fn a_rank_that_hangs_in_the_middle_of_a_fetch_of_rows_is_named_by_who_waits_for_
         Box::pin(dying::fetch(communicator, dying::MOMENTS.start + 1, hang))
     })
     .expect_err("one hangs");
-    assert!(failure.rank != dying::DIES && !failure.follows, "{failure}");
+    assert!(failure.rank == dying::DIES && !failure.follows, "{failure}");
     assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(10));
 }

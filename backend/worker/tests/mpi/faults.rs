@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use recspeed_types::{EventKind, FailureCode};
 
 use crate::ranks::{
-    Training, all_gone, can, command, events, failure, long, mpirun_of, ranks_of, shared_folder, started, training,
-    training_of, wait_for, with_tables,
+    Training, all_gone, can, command, events, failure, long, mpirun_of, ranks_of, shared_folder, spec, started,
+    training, training_of, wait_for, with_tables,
 };
 
 /// A rank was killed: the run ends in time with its name, and leaves nobody.
@@ -77,7 +77,28 @@ fn a_rank_that_hangs_ends_the_run_in_the_deadline() {
     let output = training.ended();
     let (code, cause) = failure(&events(&output));
     assert_eq!(code, FailureCode::Worker);
-    assert!(cause.contains("rank 0 waits for rank 1") && cause.contains("for more than 20 s"), "{cause}");
+    assert!(cause.starts_with("Rank 1: rank 1 hangs: its process is stopped; rank 0 waits for rank 1 ("), "{cause}");
+    assert!(cause.contains("for more than 20 s"), "{cause}");
+    all_gone(home.path());
+}
+
+#[test]
+fn a_stage_that_hangs_is_named_whoever_gives_up_first() {
+    if !can() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let strategy = "kind = \"pipeline\"\nranks = 4\nschedule = \"gpipe\"\nlauncher = \"mpi\"\ntimeout = 10";
+    let training = training_of(home.path(), &spec("[training]\nepochs = 10000\nbatch_size = 32", strategy));
+    kill(training.rank(2), Signal::SIGSTOP).unwrap();
+    let begun = Instant::now();
+    let output = training.ended();
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let (code, cause) = failure(&events(&output));
+    assert_eq!(code, FailureCode::Worker);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(cause.starts_with("Rank 2: rank 2 hangs: its process is stopped; rank "), "{cause}\n{log}");
+    assert!(cause.contains(" for more than 10 s, and gives up"), "{cause}\n{log}");
     all_gone(home.path());
 }
 
@@ -109,7 +130,8 @@ fn a_first_rank_that_hangs_wherever_it_is_ends_the_run_in_the_deadline() {
             assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
             let (code, cause) = failure(&events(&output));
             assert_eq!(code, FailureCode::Worker);
-            let named = cause.contains("waits for rank 0") || cause.starts_with("Rank 0: its process was stopped");
+            let named = cause.starts_with("Rank 0: rank 0 hangs: its process is stopped; rank 1 waits for rank 0 (")
+                || cause.starts_with("Rank 0: its process was stopped");
             assert!(named, "{cause}\n{}", String::from_utf8_lossy(&output.stderr));
             all_gone(home.path());
         }

@@ -103,6 +103,23 @@ fn networks_with_tables_give_the_result_of_threads_and_of_one_device() {
 }
 
 #[test]
+fn processes_tell_of_as_many_steps_as_the_worker_is_asked_for() {
+    if !can() {
+        return;
+    }
+    let pipeline = "kind = \"pipeline\"\nranks = 2\nlauncher = \"mpi\"";
+    let (events, status, log) = run(&spec("[training]\nepochs = 1\nbatch_size = 64", pipeline), &["--told-steps", "9"]);
+    assert_eq!(status, Some(0), "{log}");
+    for of in 0..2 {
+        let steps = events.iter().filter(|event| match &event.kind {
+            EventKind::Span { rank, name, .. } => *rank == of && name == "step",
+            _ => false,
+        });
+        assert_eq!(steps.count(), 9, "rank {of}");
+    }
+}
+
+#[test]
 fn a_diverging_training_says_so_as_with_threads() {
     if !can() {
         return;

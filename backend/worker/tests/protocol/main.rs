@@ -305,6 +305,24 @@ fn ranks_as_threads_end_with_the_result_of_one_device() {
 }
 
 #[test]
+fn ranks_as_threads_tell_of_as_many_steps_as_the_worker_is_asked_for() {
+    let spec = toml(&format!("{SMALL}[training]\nepochs = 1\nbatch_size = 256\n[strategy]\nkind = \"pipeline\"\n"));
+    for (arguments, steps) in [(&[][..], 4), (&["--told-steps", "19"][..], 19)] {
+        let ended = run(arguments, &spec);
+        for of in 0..2 {
+            let is = |event: &&RunEvent| match &event.kind {
+                EventKind::Span { rank, name, .. } => *rank == of && name == "step",
+                _ => false,
+            };
+            assert_eq!(ended.events.iter().filter(is).count(), steps, "rank {of}: {}", ended.log);
+        }
+    }
+    let refused = run(&["--told-steps", "65"], &spec);
+    assert_eq!((refused.status, refused.events.len()), (Some(2), 0), "{}", refused.log);
+    assert!(refused.log.contains("65 is not in 1..=64"), "{}", refused.log);
+}
+
+#[test]
 fn ranks_that_would_not_fit_are_refused_before_anything_is_read() {
     let spec = |strategy: &str| {
         toml(&format!(

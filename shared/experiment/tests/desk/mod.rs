@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
 use recspeed_experiment::{
     DeviceMemory, Host, Library, LoadedData, Outcome, ProcessMemory, RunFailure, SplitPart, Stored, StoredPredictions,
-    run, stored_importance, stored_predictions,
+    TOLD_STEPS, run, stored_importance, stored_predictions,
 };
 use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
@@ -38,6 +38,8 @@ struct Desk {
     gpu: Option<DeviceMemory>,
     /// Whether it wants no baselines.
     bare: bool,
+    /// Of how many steps ranks tell, where that is not what hosts ask for.
+    told: Option<u32>,
 }
 
 impl FitObserver for Desk {
@@ -115,6 +117,9 @@ impl Host for Desk {
     fn wants_baselines(&self) -> bool {
         !self.bare
     }
+    fn told_steps(&self) -> u32 {
+        self.told.unwrap_or(TOLD_STEPS)
+    }
     fn memory(&self) -> ProcessMemory {
         ProcessMemory { now: 1, peak: 2 }
     }
@@ -141,6 +146,13 @@ pub(crate) fn whole(csv: Option<&str>, spec: &str, stop: Option<u32>) -> (Result
 #[allow(dead_code, reason = "not every test that has a desk looks at baselines")]
 pub(crate) fn attempt_without_baselines(spec: &str) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
     let (result, desk) = attempt_at(Desk { bare: true, ..Desk::default() }, spec);
+    (result.map(|outcome| outcome.summary), desk.events)
+}
+
+/// On built-in data, by a host that asks ranks to tell of so many steps.
+#[allow(dead_code, reason = "not every test that has a desk looks at timelines")]
+pub(crate) fn attempt_telling(steps: u32, spec: &str) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
+    let (result, desk) = attempt_at(Desk { told: Some(steps), ..Desk::default() }, spec);
     (result.map(|outcome| outcome.summary), desk.events)
 }
 

@@ -45,10 +45,20 @@ impl Digest {
 /// # Shapes
 /// - `flat`: `[layout.flat_len()]`
 pub(crate) fn weights_of(layout: &Layout, flat: &[f32]) -> u64 {
+    digest_of(layout, |range| flat[range].iter().copied())
+}
+
+/// The same of the first numbers, none of which is held for it.
+pub(crate) fn first_weights_of(layout: &Layout, seed: u64) -> u64 {
+    let first = layout.first_numbers(seed);
+    digest_of(layout, |range| first.of(range))
+}
+
+fn digest_of<I: Iterator<Item = f32>>(layout: &Layout, numbers: impl Fn(Range<usize>) -> I) -> u64 {
     let by_name: BTreeMap<&str, &Range<usize>> =
         layout.parameters().iter().map(|parameter| (parameter.name.as_str(), &parameter.range)).collect();
     let mut digest = Digest::default();
-    for number in by_name.into_values().flat_map(|range| &flat[range.clone()]) {
+    for number in by_name.into_values().flat_map(|range| numbers(range.clone())) {
         digest.add(number.to_bits());
     }
     digest.sum()
@@ -108,6 +118,19 @@ mod tests {
         }
         let Begun { weights, orders } = begun.told();
         assert_eq!((weights.as_str(), orders.as_str()), ("cd0a400cec0497d7", "13b5e38a5b5c793e"));
+    }
+
+    #[test]
+    fn first_weights_have_the_digest_of_all_of_them_and_of_no_other_seed() {
+        let mut layout = Layout::default();
+        layout.linear("tower.10", 5, 7);
+        layout.dense("tower.9.scale", &[4], Initial::Constant(1.0));
+        layout.dense("embedding", &[6, 3], Initial::NormalBeforeBias(0.1));
+        layout.linear("tower.9", 7, 2);
+        for seed in [0, 1, 42] {
+            assert_eq!(first_weights_of(&layout, seed), weights_of(&layout, &layout.initial_flat(seed)));
+        }
+        assert_ne!(first_weights_of(&layout, 1), first_weights_of(&layout, 2));
     }
 
     #[test]

@@ -60,6 +60,29 @@ pub(crate) enum Initial {
     Constant(f32),
 }
 
+impl Parameter {
+    /// The numbers of the last dimension.
+    fn width(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1).max(1)
+    }
+
+    /// Whether the number at this place of the flat vector is the last of its row.
+    fn is_bias(&self, at: usize) -> bool {
+        (at - self.range.start) % self.width() == self.width() - 1
+    }
+
+    /// Words of the random stream that its first so many numbers take.
+    fn words(&self, numbers: usize) -> u64 {
+        let (drawn, words) = match self.initial {
+            Initial::Uniform(_) => (numbers, WeightDraws::UNIFORM),
+            Initial::Normal(_) => (numbers, WeightDraws::NORMAL),
+            Initial::NormalBeforeBias(_) => (numbers - numbers / self.width(), WeightDraws::NORMAL),
+            Initial::Constant(_) => (0, 0),
+        };
+        drawn as u64 * words as u64
+    }
+}
+
 impl Initial {
     /// The bound of PyTorch's `nn.Linear` (Kaiming uniform with a = √5) for a layer of this many inputs.
     pub(crate) fn linear(inputs: usize) -> Self {
@@ -134,18 +157,17 @@ impl Layout {
     /// # Shapes
     /// - returns: `[flat_len]`
     pub(crate) fn initial_flat(&self, seed: u64) -> Vec<f32> {
-        let mut draws = WeightDraws::new(seed);
-        let mut flat = Vec::with_capacity(self.flat_len());
-        for parameter in &self.dense {
-            let width = parameter.shape.last().copied().unwrap_or(1);
-            flat.extend((0..parameter.range.len()).map(|at| match parameter.initial {
-                Initial::Uniform(bound) => draws.uniform(bound),
-                Initial::NormalBeforeBias(_) if at % width == width - 1 => 0.0,
-                Initial::Normal(deviation) | Initial::NormalBeforeBias(deviation) => draws.normal(deviation),
-                Initial::Constant(value) => value,
-            }));
-        }
-        flat
+        self.first_numbers(seed).of(0..self.flat_len()).collect()
+    }
+
+    /// The same, any stretch of it alone.
+    pub(crate) fn first_numbers(&self, seed: u64) -> FirstNumbers<'_> {
+        let words = self.dense.iter().scan(0, |before, parameter| {
+            let first = *before;
+            *before += parameter.words(parameter.range.len());
+            Some(first)
+        });
+        FirstNumbers { dense: &self.dense, words: words.collect(), seed }
     }
 
     /// First numbers of each table. Each has a random stream of its own, so a table more moves no other number.
@@ -171,8 +193,8 @@ impl Layout {
     ) -> Vec<f32> {
         let Table { width, initial, .. } = self.tables[at];
         let words = match initial {
-            Initial::Uniform(_) => TableDraws::UNIFORM,
-            Initial::Normal(_) | Initial::NormalBeforeBias(_) => TableDraws::NORMAL,
+            Initial::Uniform(_) => WeightDraws::UNIFORM,
+            Initial::Normal(_) | Initial::NormalBeforeBias(_) => WeightDraws::NORMAL,
             Initial::Constant(value) => return vec![value; rows.len() * columns.len()],
         };
         let mut draws = TableDraws::from_word(seed, at as u32, rows.start * width * words);
@@ -192,9 +214,88 @@ impl Layout {
     }
 }
 
+/// First numbers of the dense parameters of a layout.
+#[derive(Debug)]
+pub(crate) struct FirstNumbers<'a> {
+    dense: &'a [Parameter],
+    /// Words of the random stream before each parameter.
+    words: Vec<u64>,
+    seed: u64,
+}
+
+impl FirstNumbers<'_> {
+    /// Those of a stretch of the flat vector, one after another; no others are drawn or held for it.
+    ///
+    /// # Shapes
+    /// - `stretch`: inside `0..flat_len`
+    /// - returns: as many numbers as `stretch` is long
+    pub(crate) fn of(&self, stretch: Range<usize>) -> impl Iterator<Item = f32> {
+        let mut place = self.dense.partition_point(|parameter| parameter.range.end <= stretch.start);
+        let begins = |parameter: &Parameter| self.words[place] + parameter.words(stretch.start - parameter.range.start);
+        let word = self.dense.get(place).map_or(0, begins);
+        let mut draws = WeightDraws::new(self.seed).at_word(word);
+        stretch.map(move |at| {
+            while self.dense[place].range.end <= at {
+                place += 1;
+            }
+            let parameter = &self.dense[place];
+            match parameter.initial {
+                Initial::Uniform(bound) => draws.uniform(bound),
+                Initial::NormalBeforeBias(_) if parameter.is_bias(at) => 0.0,
+                Initial::Normal(deviation) | Initial::NormalBeforeBias(deviation) => draws.normal(deviation),
+                Initial::Constant(value) => value,
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The dense parameters as one stream gives them, number after number.
+    fn in_one_stream(layout: &Layout, seed: u64) -> Vec<f32> {
+        let mut draws = WeightDraws::new(seed);
+        let mut flat = Vec::new();
+        for Parameter { shape, initial, .. } in layout.parameters() {
+            let width = *shape.last().expect("it has one");
+            flat.extend((0..shape.iter().product::<usize>()).map(|at| match *initial {
+                Initial::Uniform(bound) => draws.uniform(bound),
+                Initial::NormalBeforeBias(_) if (at + 1).is_multiple_of(width) => 0.0,
+                Initial::Normal(deviation) | Initial::NormalBeforeBias(deviation) => draws.normal(deviation),
+                Initial::Constant(value) => value,
+            }));
+        }
+        flat
+    }
+
+    proptest! {
+        #[test]
+        fn a_stretch_of_the_dense_parameters_is_drawn_alone_with_the_same_bits(
+            parameters in prop::collection::vec((0..4_usize, 0..7_usize, 1..9_usize), 0..8),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+            seed: u64,
+        ) {
+            let mut layout = Layout::default();
+            for (at, &(kind, rows, width)) in parameters.iter().enumerate() {
+                let drawn = [Initial::Uniform(0.5), Initial::Normal(0.1), Initial::NormalBeforeBias(0.1)];
+                let initial = drawn.get(kind).copied().unwrap_or(Initial::Constant(0.25));
+                layout.dense(at.to_string(), &[rows, width], initial);
+            }
+            let whole = in_one_stream(&layout, seed);
+            prop_assert_eq!(&layout.initial_flat(seed), &whole);
+            let cuts = cuts.iter().map(|cut| cut.index(whole.len() + 1));
+            let mut ends: Vec<usize> = cuts.chain([0, whole.len()]).collect();
+            ends.sort_unstable();
+            let first = layout.first_numbers(seed);
+            for cut in ends.windows(2) {
+                let drawn: Vec<f32> = first.of(cut[0]..cut[1]).collect();
+                prop_assert_eq!(drawn, &whole[cut[0]..cut[1]]);
+            }
+        }
+    }
 
     fn layout() -> Layout {
         let mut layout = Layout::default();

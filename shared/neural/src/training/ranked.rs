@@ -13,7 +13,7 @@ use recspeed_plan::sharding::TablePiece;
 use recspeed_types::event::{BytesAtPeak, MemoryBytes, Sent};
 use recspeed_types::{EventKind, FitObserver};
 
-use super::begun::weights_of;
+use super::begun::first_weights_of;
 use super::layout::{Layout, TableId};
 use super::network::Network;
 use super::rows::row_rule;
@@ -26,10 +26,6 @@ use super::{Batch, Course, Lesson, update};
 use crate::random::step_noise;
 use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 
-/// Steps whose instructions are told, after the first one, which also warms up: one whose lengths foretell the bubble,
-/// and three to hold the forecast against.
-const TOLD: Range<u64> = 1..5;
-
 /// A rank among others.
 pub(crate) struct Ranked<'m, N: Staged, T> {
     layers: &'m N::Layers,
@@ -40,10 +36,12 @@ pub(crate) struct Ranked<'m, N: Staged, T> {
     gathered: bool,
     moments: Option<AllMoments<'static>>,
     taken: u64,
+    /// Steps whose instructions are told.
+    told: Range<u64>,
     spans: Spans,
     /// Of which accounts of which ranks it has been told that they are wrong.
     wrong: BTreeSet<(usize, Account)>,
-    /// The digest of the first weights, of which it keeps its part alone.
+    /// The digest of the first weights, of which it keeps its part alone; of the first rank, which tells it.
     first_weights: Option<u64>,
 }
 
@@ -85,15 +83,18 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         let read = bytes.as_deref().or(message.as_deref());
         let mut state = read.map(|bytes| self.state(bytes)).transpose()?;
         drop(message);
-        let saved = match &mut state {
-            Some(state) => dense_of(state, layout.flat_len()),
-            None => Saved { numbers: layout.initial_flat(self.seed), moments: None },
+        // The first rank alone tells what all begin with, and holds none of it for that.
+        let tells = L::TELLS && first && state.is_none();
+        let first_weights = tells.then(|| first_weights_of(layout, self.seed));
+        // Of what was read a rank keeps its part; what is drawn is its part and no more.
+        let mut rank = if let Some(state) = &mut state {
+            let saved = dense_of(state, layout.flat_len());
+            Rank::new(&layers, strategy, communicator, learning, &saved, &self.device)?
+        } else {
+            let first_numbers = layout.first_numbers(self.seed);
+            let draw = |stretch: Range<usize>, numbers: &mut Vec<f32>| numbers.extend(first_numbers.of(stretch));
+            Rank::begun(&layers, strategy, communicator, learning, &draw, &self.device)?
         };
-        let begins = L::TELLS && state.is_none();
-        let first_weights = begins.then(|| weights_of(layout, &saved.numbers));
-        let mut rank = Rank::new(&layers, strategy, communicator, learning, &saved, &self.device)?;
-        // A rank keeps its part of it.
-        drop(saved);
         if !layout.tables().is_empty() {
             let (shapes, sharding) = (self.network.tables(), seat.strategy.tables.into());
             let rule = row_rule(self.training);
@@ -137,6 +138,8 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             gathered: false,
             moments: None,
             taken: 0,
+            // The first one also warms up.
+            told: 1..1 + u64::from(seat.told),
             spans: Spans::of_one_of(ranks),
             wrong: BTreeSet::new(),
             first_weights,
@@ -189,7 +192,7 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
             noise: step_noise(course.seed, step),
         };
         let divided = course.network.batch(self.layers, lesson);
-        let told = TOLD.contains(&self.taken);
+        let told = self.told.contains(&self.taken);
         self.rank.note_timeline(told);
         self.taken += 1;
         // Boxed, so that whoever awaits this is copied with no more room than plain training has.

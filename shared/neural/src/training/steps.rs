@@ -61,7 +61,8 @@ pub(crate) trait Steps<N: Network> {
     /// All parameters.
     fn parameters(&self) -> &Parameters;
 
-    /// The digest of the dense parameters before the first step, for a lesson that tells it; `None` of one that went on from a checkpoint.
+    /// The digest of the dense parameters before the first step, for a lesson that tells it; `None` of one that went on from a checkpoint,
+    /// and of ranks that are not the leader.
     fn first_weights(&self, layout: &Layout) -> Option<u64>;
 
     /// All moments; `None` where there are none.

@@ -91,6 +91,17 @@ impl Shares {
         self.places(self.part).flat_map(|run| all[run].iter().copied()).collect()
     }
 
+    /// Where so many of this rank's numbers lie among all of the whole model, stretch by stretch in the rank's order.
+    pub(crate) fn stretches(&self, own: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let mut at = 0;
+        self.places(self.part).filter_map(move |run| {
+            let start = at;
+            at += run.len();
+            let (first, end) = (own.start.max(start), own.end.min(at));
+            (first < end).then(|| run.start + first - start..run.start + end - start)
+        })
+    }
+
     /// All numbers of the whole model, of those of all ranks one after the other.
     pub fn join<F: Copy + Default>(&self, parts: &[F]) -> Vec<F> {
         let mut all = vec![F::default(); self.whole.iter().sum()];
@@ -246,7 +257,33 @@ impl Layer for Part {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn stretches_of_a_part_are_the_part_however_it_is_cut(
+            widths in prop::collection::vec(4..9_usize, 2..6),
+            parts in 1..5_usize,
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+        ) {
+            let layers: Vec<Dense> = widths.windows(2).map(|ends| Dense::hidden(ends[0], ends[1], 0.0, 0)).collect();
+            let count = layers.iter().map(Layer::parameters).sum::<usize>();
+            let all: Vec<usize> = (0..count).collect();
+            for part in 0..parts {
+                let (_, shares) = share(&layers, part, parts).expect("four are enough for four");
+                let own = shares.take(&all);
+                let cuts = cuts.iter().map(|cut| cut.index(own.len() + 1));
+                let mut ends: Vec<usize> = cuts.chain([0, own.len()]).collect();
+                ends.sort_unstable();
+                for cut in ends.windows(2) {
+                    let piece = shares.stretches(cut[0]..cut[1]).flatten();
+                    prop_assert_eq!(piece.collect::<Vec<_>>(), &own[cut[0]..cut[1]], "part {} of {}", part, parts);
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_number_is_held_by_one_rank() {

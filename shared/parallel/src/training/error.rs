@@ -68,6 +68,16 @@ pub enum TrainError {
         /// Parameters of the whole model.
         expected: usize,
     },
+    /// Other numbers were drawn than a rank begins with.
+    #[error(
+        "{got} first numbers were drawn where a rank holds {expected}; append as many as each stretch that is asked for has"
+    )]
+    Drawn {
+        /// How many were drawn.
+        got: usize,
+        /// How many it asked for.
+        expected: usize,
+    },
     /// The loss is no finite number any more.
     #[error("the loss became {0}")]
     Loss(f64),

@@ -5,6 +5,7 @@ mod sharers;
 mod step;
 mod tables;
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use burn::tensor::Device;
@@ -57,6 +58,26 @@ impl<F> Saved<F> {
     }
 }
 
+/// Appends the numbers of a stretch of the whole model's row, in their order: as many as the stretch is long.
+pub type Draw<'a, F> = dyn Fn(Range<usize>, &mut Vec<F>) + 'a;
+
+/// A range of a rank's own numbers, each stretch of it drawn where it lies in the whole model's row; no other number is held for it.
+fn part<F>(shares: Option<&Shares>, own: Range<usize>, draw: &Draw<'_, F>) -> Result<Vec<F>, TrainError> {
+    let expected = own.len();
+    let mut numbers = Vec::with_capacity(expected);
+    match shares {
+        Some(shares) => shares.stretches(own).for_each(|stretch| draw(stretch, &mut numbers)),
+        None => draw(own, &mut numbers),
+    }
+    let got = numbers.len();
+    if got == expected { Ok(numbers) } else { Err(TrainError::Drawn { got, expected }) }
+}
+
+/// Of numbers that are all here.
+fn out_of<F: Copy>(all: &[F]) -> impl Fn(Range<usize>, &mut Vec<F>) {
+    move |stretch: Range<usize>, numbers: &mut Vec<F>| numbers.extend_from_slice(&all[stretch])
+}
+
 /// A rank of a strategy.
 pub struct Rank<'m, T, F = f32> {
     layers: &'m dyn LayerSizes,
@@ -87,7 +108,7 @@ impl<T, F> std::fmt::Debug for Rank<'_, T, F> {
 
 impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
     /// This rank of a strategy, with its part of what is known so far, which is the same on all ranks. Ranks may compute on
-    /// different devices.
+    /// different devices. Of a training that begins, [`Self::begun`] needs less memory.
     ///
     /// # Errors
     /// [`TrainError`]: a strategy for other ranks or another model, or numbers of another one.
@@ -97,6 +118,42 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
         communicator: Communicator<T>,
         learning: Learning,
         saved: &Saved<F>,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let mut rank = Self::placed(layers, strategy, communicator, learning, device)?;
+        let whole = layers.shares().map_or(layers.parameters(), Shares::whole);
+        saved.of_a_model_with(whole.iter().sum())?;
+        rank.take_numbers(&out_of(&saved.numbers))?;
+        if let Some((time, moments)) = &saved.moments {
+            rank.take_moments(*time, moments)?;
+        }
+        Ok(rank)
+    }
+
+    /// The same of a training that begins: `draw` gives first numbers, the same on all ranks. It is asked for those that this rank
+    /// holds, each once, so that no rank ever has more than its own.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; and where other numbers are drawn than those that were asked for.
+    pub fn begun(
+        layers: &'m dyn LayerSizes,
+        strategy: Strategy,
+        communicator: Communicator<T>,
+        learning: Learning,
+        draw: &Draw<'_, F>,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let mut rank = Self::placed(layers, strategy, communicator, learning, device)?;
+        rank.take_numbers(draw)?;
+        Ok(rank)
+    }
+
+    /// This rank, without a number yet.
+    fn placed(
+        layers: &'m dyn LayerSizes,
+        strategy: Strategy,
+        communicator: Communicator<T>,
+        learning: Learning,
         device: &Device,
     ) -> Result<Self, TrainError> {
         let (layout, chunks) = (strategy.layout, strategy.chunks);
@@ -114,11 +171,9 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
         if placed != parameters.len() || cuts != stages {
             return Err(TrainError::Partition { placed, parts: cuts, layers: parameters.len(), stages });
         }
-        let whole = layers.shares().map_or(parameters, Shares::whole);
-        saved.of_a_model_with(whole.iter().sum())?;
         let schedule = Rc::new(strategy.schedule(strategy.micro_batches)?);
         let buffers = Rc::new(schedule.buffers(place.stage));
-        let (rank, mut meter) = (communicator.rank(), Meter::default());
+        let rank = communicator.rank();
         // Groups of one kind are told apart by what their members have in common.
         let group = |members: &[usize], number: usize| communicator.group(members, 1 + number as u32);
         let (stages_of, pipelines) = (layout.stages() * parts, layout.replicas() * parts);
@@ -126,24 +181,6 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
         let pipeline = group(&layout.pipeline_group(rank), stages_of + place.replica * parts + part)?;
         let number = stages_of + pipelines + place.stage * layout.replicas() + place.replica;
         let sharers = group(&layout.tensor_group(rank), number)?;
-        let own = |all: &[F]| layers.shares().map(|shares| shares.take(all));
-        let shared = own(&saved.numbers);
-        let numbers = shared.as_deref().unwrap_or(&saved.numbers);
-        let level = (strategy.level, layout.replicas(), place.replica);
-        let devices = Devices::of(device, strategy.offload);
-        let held = (0..chunks).map(|chunk| {
-            let own_layers = strategy.partition.layers(schedule.stage(place.stage, chunk));
-            let mut stage = Stage::new((own_layers.clone(), parameters), level, numbers, &devices, &mut meter);
-            if let Some((time, [first, second])) = &saved.moments {
-                let start = parameters[..own_layers.start].iter().sum();
-                let [own_first, own_second] = [own(first), own(second)];
-                let moments = [own_first.as_deref().unwrap_or(first), own_second.as_deref().unwrap_or(second)];
-                stage.set_moments(start, *time as usize, moments, &mut meter);
-            }
-            stage
-        });
-        let stages = held.collect();
-        let steps = saved.moments.as_ref().map_or(0, |(time, _)| *time);
         Ok(Self {
             layers,
             strategy,
@@ -154,13 +191,41 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
             replicas,
             pipeline,
             sharers,
-            stages,
+            stages: Vec::with_capacity(chunks),
             tables: None,
             learning,
             device: device.clone(),
-            steps,
-            meter,
+            steps: 0,
+            meter: Meter::default(),
         })
+    }
+
+    /// Its stages, with their numbers.
+    fn take_numbers(&mut self, draw: &Draw<'_, F>) -> Result<(), TrainError> {
+        let (layers, layout) = (self.layers, self.strategy.layout);
+        let level = (self.strategy.level, layout.replicas(), self.place.replica);
+        let devices = Devices::of(&self.device, self.strategy.offload);
+        let own = |range: Range<usize>| part(layers.shares(), range, draw);
+        for chunk in 0..self.strategy.chunks {
+            let own_layers = self.strategy.partition.layers(self.schedule.stage(self.place.stage, chunk));
+            let stage = Stage::new((own_layers, layers.parameters()), level, &own, &devices, &mut self.meter)?;
+            self.stages.push(stage);
+        }
+        Ok(())
+    }
+
+    /// Their moments, of those of the whole model.
+    fn take_moments(&mut self, time: u64, [first, second]: &[Vec<F>; 2]) -> Result<(), TrainError> {
+        let layers = self.layers;
+        let (first, second) = (out_of(first), out_of(second));
+        let first = |range: Range<usize>| part(layers.shares(), range, &first);
+        let second = |range: Range<usize>| part(layers.shares(), range, &second);
+        for stage in &mut self.stages {
+            let start = layers.parameters()[..stage.layers.start].iter().sum();
+            stage.set_moments((start, time as usize), [&first, &second], &mut self.meter)?;
+        }
+        self.steps = time;
+        Ok(())
     }
 
     /// The way to all ranks.

@@ -3,12 +3,15 @@
 //! What a rank does alone is no future, and what it waits for is boxed where it is awaited: a future is copied into the
 //! one that awaits it, with room for everything that it may ever wait for itself.
 
+mod learnt;
+
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_plan::Collective;
 use recspeed_plan::sharding::{FlatSpace, ROWS_OF_A_STEP, ShardLevel};
 
+use super::error::TrainError;
 use super::ledger::Account;
 use super::meter::Meter;
 use super::update::{Moments, Rule};
@@ -24,7 +27,7 @@ pub(super) struct Stage<F> {
     /// This replica's place among the holders.
     place: usize,
     devices: Devices,
-    /// All numbers; of a divided stage the shard.
+    /// All numbers; of a divided stage the shard, which has a part of each layer.
     numbers: Tensor<1>,
     /// No number: what stands for the numbers while the optimizer has them.
     nothing: Tensor<1>,
@@ -89,30 +92,35 @@ enum Gradients<F> {
     Reduced(Box<Tensor<1>>),
 }
 
+/// Gives the numbers of a range of the row in which the layers of a rank lie.
+pub(super) type Own<'a, F> = dyn Fn(Range<usize>) -> Result<Vec<F>, TrainError> + 'a;
+
 impl<F: Number> Stage<F> {
-    /// `numbers`: the whole model's, of which it takes its own.
+    /// `own`: asked for what this replica holds, each stretch of it once, and no more.
     pub(super) fn new(
         (layers, parameters): (Range<usize>, &[usize]),
         (level, replicas, place): (ShardLevel, usize, usize),
-        numbers: &[F],
+        own: &Own<'_, F>,
         devices: &Devices,
         meter: &mut Meter,
-    ) -> Self {
+    ) -> Result<Self, TrainError> {
         let start: usize = parameters[..layers.start].iter().sum();
         let sizes = &parameters[layers.clone()];
-        let space = FlatSpace::new(sizes, replicas);
         let level = if replicas == 1 { ShardLevel::DataParallel } else { level };
+        // What passes gather layer by layer comes from all ranks alike; what else is divided travels in one row.
+        let divided = level == ShardLevel::Parameters;
+        let space = if divided { FlatSpace::per_parameter(sizes, replicas) } else { FlatSpace::new(sizes, replicas) };
         let ends = sizes.iter().scan(0, |end, size| {
             *end += size;
             Some(*end - size..*end)
         });
         let ranges: Vec<Range<usize>> = ends.collect();
-        let own = &numbers[start..start + space.elements()];
-        let held = if level == ShardLevel::Parameters { &own[space.shard(place)] } else { own };
-        meter.ledger.take(Account::Parameters, bytes::<F>(held.len()));
+        let held = held(&space, place, divided);
+        let numbers = of_stretches(own, start, &held)?;
+        meter.ledger.take(Account::Parameters, bytes::<F>(numbers.len()));
         let gradients = empty(level, sizes.len());
-        let (numbers, nothing) = (tensor(held.to_vec(), &devices.passes), Tensor::zeros([0], &devices.passes));
-        Self {
+        let (numbers, nothing) = (tensor(numbers, &devices.passes), Tensor::zeros([0], &devices.passes));
+        Ok(Self {
             layers,
             views: Views::of(ranges.iter().cloned()),
             ranges,
@@ -125,7 +133,7 @@ impl<F: Number> Stage<F> {
             moments: None,
             gradients,
             gradient_bytes: 0,
-        }
+        })
     }
 
     /// Numbers of all replicas' shards together.
@@ -150,16 +158,11 @@ impl<F: Number> Stage<F> {
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<Weights, CommError> {
-        let range = &self.ranges[layer - self.layers.start];
-        let shard = self.space.shard(self.place);
-        let own = common(range, &shard);
-        let lengths: Vec<usize> =
-            (0..self.space.ranks()).map(|rank| common(range, &self.space.shard(rank)).len()).collect();
-        let own: Vec<F> = if own.is_empty() {
-            Vec::new()
-        } else {
-            numbers(&self.numbers.clone().narrow(0, own.start - shard.start, own.len()))
-        };
+        let at = layer - self.layers.start;
+        let own = self.space.in_shard(at, self.place);
+        let lengths: Vec<usize> = (0..self.space.ranks()).map(|rank| self.space.part(at, rank).len()).collect();
+        let own: Vec<F> =
+            if own.is_empty() { Vec::new() } else { numbers(&self.numbers.clone().narrow(0, own.start, own.len())) };
         let begun = meter.begin_exchange(replicas);
         let all = replicas.all_gather_parts(&own, &lengths).await?;
         meter.traffic.all_gather += meter.end_exchange(begun, (Collective::AllGather, Some(layer)), replicas);
@@ -205,30 +208,24 @@ impl<F: Number> Stage<F> {
         meter: &mut Meter,
     ) -> Result<(), CommError> {
         let Gradients::Shard(sum) = &mut self.gradients else { unreachable!("others were added where they are") };
-        let range = self.ranges[layer - self.layers.start].clone();
-        let shard = self.space.shard(self.place);
+        let (at, held) = (layer - self.layers.start, self.space.held(self.place));
         let sum = sum.get_or_insert_with(|| {
-            meter.ledger.take(Account::Gradients, bytes::<F>(shard.len()));
-            self.gradient_bytes += bytes::<F>(shard.len());
-            vec![F::default(); shard.len()]
+            meter.ledger.take(Account::Gradients, bytes::<F>(held));
+            self.gradient_bytes += bytes::<F>(held);
+            vec![F::default(); held]
         });
-        let parts: Vec<Range<usize>> = (0..self.space.ranks())
-            .map(|rank| common(&range, &self.space.shard(rank)))
-            .map(|part| part.start - range.start..part.end - range.start)
-            .collect();
-        meter.ledger.take(Account::Transient, bytes::<F>(range.len()));
+        let parts: Vec<Range<usize>> = (0..self.space.ranks()).map(|rank| self.space.part(at, rank)).collect();
+        let passing = bytes::<F>(self.ranges[at].len());
+        meter.ledger.take(Account::Transient, passing);
         // A GPU computes until here; from here on the rank waits for others alone.
         let gradient = joined::<F>(&gradient);
         let begun = meter.begin_exchange(replicas);
         let part = replicas.reduce_scatter_parts(&gradient, &parts).await?;
         meter.traffic.reduce_scatter += meter.end_exchange(begun, (Collective::ReduceScatter, Some(layer)), replicas);
         drop(gradient);
-        meter.ledger.give_back(Account::Transient, bytes::<F>(range.len()));
-        let own = common(&range, &shard);
-        if !own.is_empty() {
-            let sum = &mut sum[own.start - shard.start..own.end - shard.start];
-            sum.iter_mut().zip(part).for_each(|(sum, term)| *sum += term);
-        }
+        meter.ledger.give_back(Account::Transient, passing);
+        let sum = &mut sum[self.space.in_shard(at, self.place)];
+        sum.iter_mut().zip(part).for_each(|(sum, term)| *sum += term);
         Ok(())
     }
 
@@ -256,7 +253,7 @@ impl<F: Number> Stage<F> {
                 let sum = Box::pin(self.sum(self.pieces(layers), replicas, meter)).await?;
                 if self.level == ShardLevel::Optimizer {
                     // The pieces are gone, and of the sum there is the shard.
-                    let shard = bytes::<F>(self.space.shard(self.place).len()).min(self.gradient_bytes);
+                    let shard = bytes::<F>(self.space.held(self.place)).min(self.gradient_bytes);
                     meter.ledger.give_back(Account::Gradients, self.gradient_bytes - shard);
                     self.gradient_bytes = shard;
                 }
@@ -289,7 +286,7 @@ impl<F: Number> Stage<F> {
     ) -> Result<Tensor<1>, CommError> {
         // Beside the pieces: all of them as they travel, and this replica's part of the sum; then that part, and the
         // whole sum.
-        let exchanged = bytes::<F>(self.len() + self.space.shard(self.place).len());
+        let exchanged = bytes::<F>(self.len() + self.space.held(self.place));
         meter.ledger.take(Account::Update, exchanged);
         let travels = joined::<F>(&whole);
         let begun = meter.begin_exchange(replicas);
@@ -306,17 +303,22 @@ impl<F: Number> Stage<F> {
     }
 
     fn shard_lengths(&self) -> Vec<usize> {
-        (0..self.space.ranks()).map(|rank| self.space.shard(rank).len()).collect()
+        (0..self.space.ranks()).map(|rank| self.space.held(rank)).collect()
+    }
+
+    /// This replica's shard of the row, where that is cut as a whole.
+    fn stretch(&self) -> Range<usize> {
+        self.space.stretches(self.place).pop().unwrap_or_default()
     }
 
     /// Sum of the squares of this replica's shard of the added up gradient.
     pub(super) fn squares(&self) -> f64 {
         let Gradients::Reduced(sum) = &self.gradients else { return 0.0 };
-        let shard = self.space.shard(self.place);
-        if shard.is_empty() {
+        if self.space.held(self.place) == 0 {
             return 0.0;
         }
         let own = if self.level == ShardLevel::DataParallel {
+            let shard = self.stretch();
             sum.clone().narrow(0, shard.start, shard.len())
         } else {
             (**sum).clone()
@@ -335,7 +337,7 @@ impl<F: Number> Stage<F> {
         if self.divides_moments() {
             // The moved shard has taken the gradient's place; beside it the same as it travels, and all numbers beside
             // the old ones.
-            let exchanged = bytes::<F>(self.len() + self.space.shard(self.place).len());
+            let exchanged = bytes::<F>(self.len() + self.space.held(self.place));
             meter.ledger.take(Account::Update, exchanged);
             let (own, lengths) = (numbers::<F, 1>(&moved), self.shard_lengths());
             let begun = meter.begin_exchange(replicas);
@@ -361,10 +363,9 @@ impl<F: Number> Stage<F> {
         let Gradients::Reduced(gradient) = sums else { return None };
         let gradient = if factor < 1.0 { gradient.mul_scalar(factor) } else { *gradient };
         self.views.let_go();
-        let shard = self.space.shard(self.place);
         let own = match self.divides_moments() {
-            true if shard.is_empty() => Tensor::zeros([0], &self.devices.passes),
-            true => self.numbers.clone().slice([shard.clone()]),
+            true if self.space.held(self.place) == 0 => Tensor::zeros([0], &self.devices.passes),
+            true => self.numbers.clone().slice([self.stretch()]),
             // Nothing else holds them now: the optimizer may change them where they lie.
             false => std::mem::replace(&mut self.numbers, self.nothing.clone()),
         };
@@ -393,69 +394,28 @@ impl<F: Number> Stage<F> {
     fn give_back_gradients(&mut self, meter: &mut Meter) {
         meter.ledger.give_back(Account::Gradients, std::mem::take(&mut self.gradient_bytes));
     }
+}
 
-    /// All numbers of the stage, on every replica.
-    pub(super) async fn gather<T: Transport>(&self, replicas: &Communicator<T>) -> Result<Vec<F>, CommError> {
-        let own = numbers(&self.numbers);
-        if self.level < ShardLevel::Parameters {
-            return Ok(own);
-        }
-        replicas.all_gather_parts(&own, &self.shard_lengths()).await
-    }
+/// What a replica holds of a stage's row: its shard, or all of it.
+fn held(space: &FlatSpace, place: usize, divided: bool) -> Vec<Range<usize>> {
+    if divided { space.stretches(place) } else { std::iter::once(0..space.elements()).collect() }
+}
 
-    /// Steps that the moments have taken, and both moments of the whole stage, on every replica.
-    pub(super) async fn gather_moments<T: Transport>(
-        &self,
-        replicas: &Communicator<T>,
-    ) -> Result<[Vec<F>; 2], CommError> {
-        let own = match &self.moments {
-            Some(moments) => [numbers(&moments.moment_1), numbers(&moments.moment_2)],
-            None => [Vec::new(), Vec::new()],
-        };
-        if self.level == ShardLevel::DataParallel {
-            return Ok(own);
-        }
-        let [first, second] = own;
-        let lengths = self.shard_lengths();
-        Ok([replicas.all_gather_parts(&first, &lengths).await?, replicas.all_gather_parts(&second, &lengths).await?])
+/// The numbers of such stretches of a row that begins at `start` of the rank's.
+fn of_stretches<F>(own: &Own<'_, F>, start: usize, stretches: &[Range<usize>]) -> Result<Vec<F>, TrainError> {
+    let of = |stretch: &Range<usize>| own(start + stretch.start..start + stretch.end);
+    if let [stretch] = stretches {
+        return of(stretch);
     }
-
-    /// All numbers of the stage, or one of its moments, at the first replica; nothing at the others.
-    pub(super) async fn collect<T: Transport>(
-        &self,
-        what: Learnt,
-        replicas: &Communicator<T>,
-    ) -> Result<Vec<F>, CommError> {
-        let (own, divided_from) = match (what, &self.moments) {
-            (Learnt::Numbers, _) => (Some(&self.numbers), ShardLevel::Parameters),
-            (Learnt::FirstMoment, moments) => (moments.as_ref().map(|both| &both.moment_1), ShardLevel::Optimizer),
-            (Learnt::SecondMoment, moments) => (moments.as_ref().map(|both| &both.moment_2), ShardLevel::Optimizer),
-        };
-        let divided = self.level >= divided_from;
-        let own = own.filter(|_| divided || self.place == 0).map(numbers).unwrap_or_default();
-        if divided { replicas.gather_parts(0, &own, &self.shard_lengths()).await } else { Ok(own) }
+    let mut numbers = Vec::with_capacity(stretches.iter().map(ExactSizeIterator::len).sum());
+    for stretch in stretches {
+        numbers.extend(of(stretch)?);
     }
-
-    /// Takes its own of the moments of the whole model; `start`: where the stage begins there.
-    pub(super) fn set_moments(&mut self, start: usize, time: usize, [first, second]: [&[F]; 2], meter: &mut Meter) {
-        let own = if self.level == ShardLevel::DataParallel { 0..self.len() } else { self.space.shard(self.place) };
-        if own.is_empty() {
-            return;
-        }
-        let of = |all: &[F]| tensor(all[start + own.start..start + own.end].to_vec(), &self.devices.optimizer);
-        meter.ledger.take(self.devices.account, 2 * bytes::<F>(own.len()));
-        self.moments = Some(Moments::new(time, of(first), of(second)));
-    }
+    Ok(numbers)
 }
 
 fn empty<F: Number>(level: ShardLevel, layers: usize) -> Gradients<F> {
     if level >= ShardLevel::Gradients { Gradients::Shard(None) } else { Gradients::Whole(vec![None; layers]) }
-}
-
-/// What two ranges share; empty, and inside the first one's bounds, where they share nothing.
-fn common(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
-    let start = a.start.max(b.start).min(a.end);
-    start..a.end.min(b.end).max(start)
 }
 
 /// The numbers of pieces that follow each other.

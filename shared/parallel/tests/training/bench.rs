@@ -114,6 +114,22 @@ impl Course {
         Self { model, parts, ..Self::new(widths, dropout, batches) }
     }
 
+    /// Of all its batches the first, from which every number moves by its gradient: plain descent at rate 1, without
+    /// decay. At a rate of .01 a gradient that is wrong by 4e-3 moves a number by no more than rounding may. Where
+    /// gradients are clipped, the longest that is allowed moves the numbers by 1: it is held as strictly.
+    pub(crate) fn one_gradient(&mut self) {
+        self.batches.truncate(1);
+        self.learning.rule = Rule::sgd(0.0);
+        self.learning.rate = self.learning.clip.map_or(1.0, f64::recip);
+    }
+
+    /// Plain descent, by which rounding stays rounding over several steps: Adam divides by the root of the second
+    /// moment, so that the last bits of a gradient that is nearly nothing decide the sign of its step.
+    pub(crate) fn descends(mut self) -> Self {
+        self.learning = Learning { rule: Rule::sgd(0.001), rate: 0.1, clip: self.learning.clip };
+        self
+    }
+
     pub(crate) fn model(&self, strategy: &Strategy, rank: usize) -> &Sequential {
         let (layout, place) = (strategy.layout, strategy.layout.place(rank));
         if layout.tensor() == 1 { &self.model } else { &self.parts[place.tensor] }
@@ -296,6 +312,13 @@ pub(crate) fn close(ours: &[f32], theirs: &[f32]) -> Result<(), String> {
         None => Ok(()),
         Some(at) => Err(format!("number {at}: {} against {}", ours[at], theirs[at])),
     }
+}
+
+/// [`close`] of the gradients by which [`Course::one_gradient`] has moved these numbers from where they began.
+pub(crate) fn same_gradient(began: &[f32], ours: &[f32], theirs: &[f32]) -> Result<(), String> {
+    assert_eq!(began.len(), ours.len());
+    let gone = |ends: &[f32]| began.iter().zip(ends).map(|(began, end)| began - end).collect::<Vec<f32>>();
+    close(&gone(ours), &gone(theirs)).map_err(|what| format!("gradient: {what}"))
 }
 
 /// The whole network on one tape, batches as a whole, the update on the whole row: one device, without any of ours but the

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use recspeed_parallel::model::{LayerSizes as _, StepNoise};
 use recspeed_parallel::training::{Done, Exchange, Matrix, Rank, Sent, Timeline, TrainError};
 use recspeed_parallel::{at_once, local};
-use recspeed_plan::sharding::ShardLevel;
+use recspeed_plan::sharding::{FlatSpace, ShardLevel};
 use recspeed_plan::{Collective, Instruction, Recompute, ScheduleKind};
 
 use crate::bench::{Course, INPUTS, Shape, rows_of, squared, start, tensor};
@@ -185,6 +185,31 @@ fn collectives_have_the_names_and_layers_of_what_the_strategy_divides() {
     };
     assert_eq!(gathered(forward), layers);
     assert_eq!(gathered(back), layers.iter().rev().copied().collect::<Vec<_>>());
+}
+
+#[test]
+fn every_rank_sends_its_part_of_each_layer_whose_parameters_are_divided() {
+    let course = Course::new(&WIDTHS, 0.2, &[12]);
+    let sizes = course.model.parameters();
+    for ranks in [2, 3, 5] {
+        let space = FlatSpace::per_parameter(sizes, ranks);
+        let shape = Shape { ranks, level: ShardLevel::Parameters, ..Shape::default() };
+        for (rank, steps) in noted(&course, &shape).iter().enumerate() {
+            let of_layers = steps[0].0.exchanges.iter().filter_map(|exchange| Some((exchange.layer?, exchange)));
+            let of_layers: Vec<(usize, &Exchange)> = of_layers.collect();
+            assert_eq!(of_layers.len(), 3 * sizes.len(), "gathered twice, and added up");
+            for (layer, exchange) in of_layers {
+                let own = space.part(layer, rank).len();
+                assert!(own > 0 && own.abs_diff(sizes[layer] / ranks) <= 1, "rank {rank} has {own} of layer {layer}");
+                let sent = match exchange.collective {
+                    Collective::AllGather => own * (ranks - 1),
+                    Collective::ReduceScatter => sizes[layer] - own,
+                    other => panic!("{} of layer {layer}", other.as_str()),
+                };
+                assert_eq!(exchange.sent_bytes, 4 * sent as u64, "rank {rank} of {ranks}: {exchange:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use recspeed_plan::dense::{Speed, dense};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Layer, Outlook, Recompute, ScheduleKind, Tape};
 
-use crate::bench::{Course, INPUTS, Shape, bits, close};
+use crate::bench::{Course, INPUTS, Shape, bits, close, same_gradient, start};
 
 /// 18, 24, 32, 56 and 8 parameters: two replicas divide all of them, and those of two stages.
 const WIDTHS: [usize; 4] = [6, 4, 8, 7];
@@ -50,6 +50,15 @@ fn they_compute_the_update_of_one_device() {
         close(&ends[0].saved.numbers, &alone[0].saved.numbers).unwrap();
         for (ours, theirs) in ends[0].losses.iter().zip(&alone[0].losses) {
             assert!((ours - theirs).abs() <= 4e-5 + 1e-5 * theirs.abs(), "a loss of {ours} against {theirs}");
+        }
+    }
+    course.one_gradient();
+    let (began, alone) = (start(&course.model).numbers, Shape::default().train(&course));
+    for level in ShardLevel::ALL {
+        for recompute in RECOMPUTE {
+            let shape = Shape { ranks: 4, stages: 2, micro_batches: 3, recompute, level, ..Shape::default() };
+            let ours = shape.train(&course);
+            same_gradient(&began, &ours[0].saved.numbers, &alone[0].saved.numbers).unwrap();
         }
     }
 }

@@ -10,7 +10,9 @@ use recspeed_parallel::training::{Matrix, Rank, TrainError};
 use recspeed_parallel::{CommError, Communicator, Message, Operation, Tag, Transport, at_once, local};
 use recspeed_plan::{Recompute, ScheduleKind};
 
-use crate::bench::{Course, INPUTS, Shape, bits, close, one_device, one_rank, orders, rows_of, squared, start, tensor};
+use crate::bench::{
+    Course, INPUTS, Shape, bits, close, one_device, one_rank, orders, rows_of, same_gradient, squared, start, tensor,
+};
 
 const RECOMPUTE: [Recompute; 3] = [Recompute::Never, Recompute::ExceptLast, Recompute::Always];
 
@@ -70,6 +72,10 @@ proptest! {
         prop_assert!(close(&descent[0].saved.numbers, &one_device(&course, &widths, dropout).numbers).is_ok());
         let far = ends[0].saved.numbers.iter().zip(&expected.numbers).filter(|(a, b)| (*a - *b).abs() > 1e-3).count();
         prop_assert!(far * 50 <= expected.numbers.len(), "{far} of {} numbers are far", expected.numbers.len());
+        course.one_gradient();
+        let (ours, theirs) = (shape.train(&course), one_device(&course, &widths, dropout));
+        let compared = same_gradient(&start(&course.model).numbers, &ours[0].saved.numbers, &theirs.numbers);
+        prop_assert!(compared.is_ok(), "{compared:?}");
     }
 }
 

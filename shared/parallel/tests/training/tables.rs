@@ -1,158 +1,32 @@
 //! Ranks whose layers look up in tables: whatever else they divide, and however they divide the tables.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
-use recspeed_parallel::model::{LayerSizes as _, Model, Noise, StepNoise};
-use recspeed_parallel::tables::{LookUp, RowGradient, RowRule, SavedTables, Wanted};
-use recspeed_parallel::training::{
-    Account, Batch, Exchange, Judged, MicroBatch, Rank, Rule, Saved, Strategy, TrainError,
-};
+use recspeed_parallel::model::{LayerSizes as _, Noise};
+use recspeed_parallel::tables::{RowGradient, RowRule};
+use recspeed_parallel::training::{Rule, Strategy, TrainError};
 use recspeed_parallel::{at_once, local};
-use recspeed_plan::sharding::{ShardLevel, TableShape, TableSharding};
+use recspeed_plan::sharding::{ShardLevel, TableSharding};
 use recspeed_plan::{Collective, Instruction, Recompute, ScheduleKind};
 
-use crate::bench::{Course, INPUTS, Shape, close, draws, on_one_tape, orders, squared, start, tensor};
+use crate::bench::{Course, INPUTS, Shape, close, on_one_tape, orders, same_gradient, start, tensor};
 use crate::exchanges::{held_to_the_law, since};
-
-/// What the input of a row is the sum of a bag of, and what is added to its score.
-fn shapes() -> Vec<TableShape> {
-    vec![TableShape { rows: 9, width: INPUTS + 1, fields: vec![2, 4, 3] }, TableShape::whole(5, 4)]
-}
-
-fn first_tables() -> SavedTables<'static> {
-    let numbers = shapes().into_iter().enumerate();
-    let numbers = numbers.map(|(at, shape)| Cow::Owned(draws(60 + at as u64, shape.rows * shape.width)));
-    SavedTables { numbers: numbers.collect(), moments: None }
-}
-
-/// A batch whose rows look up a bag each for their input, and a row each for their score.
-struct Looking<'a> {
-    model: &'a dyn Model,
-    look_ups: Vec<LookUp>,
-    truth: Vec<f32>,
-    noise: StepNoise,
-}
-
-impl<'a> Looking<'a> {
-    fn new(model: &'a dyn Model, step: usize, rows: usize) -> Self {
-        let id = |draw: f32, count: usize| ((f32::midpoint(draw, 1.0) * count as f32) as usize).min(count - 1) as u32;
-        let mut bags = LookUp::bags();
-        for draws in draws(300 + step as u64, 4 * rows).as_chunks::<4>().0 {
-            bags.push_bag((0..=id(draws[0], 3) as usize).map(|at| (id(draws[1 + at], 9), 0.5 + draws[3])));
-        }
-        let scored = draws(400 + step as u64, rows).into_iter().map(|draw| id(draw, 5));
-        Self {
-            model,
-            look_ups: vec![bags, LookUp::from(scored.collect::<Vec<u32>>())],
-            truth: draws(200 + step as u64, rows),
-            noise: StepNoise { seed: 5, stream: 1000 + step as u64 },
-        }
-    }
-}
-
-impl Batch for Looking<'_> {
-    fn rows(&self) -> usize {
-        self.truth.len()
-    }
-
-    fn noise(&self) -> StepNoise {
-        self.noise
-    }
-
-    fn look_ups(&self) -> &[LookUp] {
-        &self.look_ups
-    }
-
-    fn micro_batch(&self, rows: Range<usize>) -> Box<dyn MicroBatch + '_> {
-        Box::new(SomeRows { batch: self, rows })
-    }
-}
-
-struct SomeRows<'a> {
-    batch: &'a Looking<'a>,
-    rows: Range<usize>,
-}
-
-impl MicroBatch for SomeRows<'_> {
-    fn model(&self) -> &dyn Model {
-        self.batch.model
-    }
-
-    fn share(&self) -> f64 {
-        self.rows.len() as f64 / self.batch.truth.len() as f64
-    }
-
-    fn reads(&self) -> Wanted {
-        vec![vec![self.rows.clone()], Vec::new()]
-    }
-
-    fn scored(&self) -> Wanted {
-        vec![Vec::new(), vec![self.rows.clone()]]
-    }
-
-    /// The last column of a row is left out.
-    fn input(&self, rows: &[Tensor<2>]) -> Tensor<2> {
-        rows[0].clone().slice([0..self.rows.len(), 0..INPUTS])
-    }
-
-    fn by_rows(&self, slope: Tensor<2>) -> Vec<Tensor<2>> {
-        let device = slope.device();
-        let last = Tensor::zeros([self.rows.len(), 1], &device);
-        vec![Tensor::cat(vec![slope, last], 1), Tensor::zeros([0, 4], &device)]
-    }
-
-    fn judge(&self, scores: Tensor<2>, rows: &[Tensor<2>]) -> Judged {
-        let judged = squared(scores + rows[1].clone().sum_dim(1), &self.batch.truth[self.rows.clone()]);
-        let by_row = judged.slope.clone().expand([self.rows.len(), 4]);
-        let nothing = Tensor::zeros([0, INPUTS + 1], &by_row.device());
-        Judged { rows: vec![nothing, by_row], ..judged }
-    }
-}
-
-/// Parameters, tables, the losses before each step, and the exchanges of all steps.
-struct End {
-    saved: Saved,
-    tables: SavedTables<'static>,
-    losses: Vec<f64>,
-    exchanges: Vec<Exchange>,
-}
+use crate::looking::{Begun, End, Looking, first_tables, one_rank};
 
 const RULE: RowRule = RowRule::Sgd { decay: 0.0 };
-
-/// A way to go on from here, some steps later.
-type From<'a> = (&'a Saved, &'a SavedTables<'a>, usize);
 
 fn train(
     course: &Course,
     strategy: &Strategy,
-    (rule, sharding): (RowRule, TableSharding),
-    (saved, tables, first): From<'_>,
+    how: (RowRule, TableSharding),
+    from: Begun<'_>,
 ) -> Result<Vec<End>, TrainError> {
-    at_once(local::run(strategy.layout.ranks(), |communicator| async move {
-        let (model, device) = (&course.model, Device::flex());
-        let rank = Rank::new(model, strategy.clone(), communicator, course.learning.clone(), saved, &device)?;
-        let mut rank = rank.with_tables(&shapes(), sharding, rule, tables)?;
-        let (mut losses, mut exchanges) = (Vec::new(), Vec::new());
-        for (step, &rows) in course.batches.iter().enumerate().skip(first) {
-            let before = rank.sent()[1];
-            // Noting changes nothing of what is learnt: every other step does without.
-            rank.note_timeline(step % 2 == 0);
-            losses.push(rank.step(&Looking::new(model, step, rows)).await?);
-            let timeline = rank.note_timeline(false);
-            held_to_the_law(&timeline, since(before, rank.sent()[1]));
-            exchanges.extend(timeline.exchanges);
-        }
-        for account in [Account::Activations, Account::Transient, Account::Update, Account::Gradients] {
-            assert_eq!(rank.ledger().held(account), 0, "{account:?}: everything held for a batch is given back");
-        }
-        assert!(rank.ledger().is_sound(), "an account is given back more than it holds: {:?}", rank.ledger());
-        let tables = rank.save_tables().await?.expect("it has tables");
-        let first = rank.save_tables_at_first().await?;
-        assert!(first.is_none_or(|first| first == tables), "what comes to the first rank is what all have");
-        Ok(End { saved: rank.save().await?, tables, losses, exchanges })
+    at_once(local::run(strategy.layout.ranks(), |communicator| {
+        one_rank(course, strategy, how, from, communicator, |timeline, [before, after]| {
+            held_to_the_law(timeline, since(before, after));
+        })
     }))
 }
 
@@ -233,12 +107,16 @@ proptest! {
                 prop_assert!(close(ours, theirs).is_ok(), "{:?}", close(ours, theirs));
             }
         }
+        course.one_gradient();
+        let end = train(&course, &strategy, (RULE, sharding), from).expect("it trains").swap_remove(0);
+        let (numbers, tables) = one_device(&course, &widths, 0.2);
+        let compared = same_gradient(&from.0.numbers, &end.saved.numbers, &numbers);
+        prop_assert!(compared.is_ok(), "{compared:?}");
+        for ((began, ours), theirs) in from.1.numbers.iter().zip(&end.tables.numbers).zip(&tables) {
+            let compared = same_gradient(began, ours, theirs);
+            prop_assert!(compared.is_ok(), "a table's {compared:?}");
+        }
     }
-}
-
-fn bits(end: &End) -> Vec<u32> {
-    let tables = end.tables.moments.iter().flatten().chain([&end.tables.numbers]).flatten();
-    tables.flat_map(|table| table.iter()).chain(&end.saved.numbers).map(|number| number.to_bits()).collect()
 }
 
 #[test]
@@ -247,7 +125,7 @@ fn schedules_recomputation_and_table_sharding_agree_to_the_last_bit_with_adam() 
     let (layers, rule) = (course.model.parameters().len(), RowRule::Adam { decay: 0.01 });
     let from = (&start(&course.model), &first_tables(), 0);
     let of =
-        |shape: &Shape, sharding| bits(&train(&course, &shape.strategy(layers), (rule, sharding), from).unwrap()[0]);
+        |shape: &Shape, sharding| train(&course, &shape.strategy(layers), (rule, sharding), from).unwrap()[0].bits();
     for micro_batches in [1, 3] {
         let expected = of(&Shape { micro_batches, ..Shape::default() }, TableSharding::RowWise);
         for stages in 2..=4 {
@@ -308,8 +186,24 @@ fn a_training_with_tables_goes_on_under_another_layout() {
             assert!(far * 20 <= theirs.len(), "{far} of {} numbers are far", theirs.len());
         }
         if one == other {
-            assert_eq!(bits(&end), bits(&unbroken), "the same layout: the same bits");
+            assert_eq!(end.bits(), unbroken.bits(), "the same layout: the same bits");
         }
+    }
+    // By plain descent every number is near, those of the tables too.
+    let [course, begun] = [course, begun].map(Course::descends);
+    for (first, one, then, other) in [
+        (&pipeline, TableSharding::TableWise, &replicas, TableSharding::ColumnWise),
+        (&replicas, TableSharding::RowWise, &pipeline, TableSharding::TableWise),
+    ] {
+        let half = train(&begun, &first.strategy(layers), (RULE, one), from).unwrap().swap_remove(0);
+        let go_on = (&half.saved, &half.tables, 2);
+        let end = train(&course, &then.strategy(layers), (RULE, other), go_on).unwrap().swap_remove(0);
+        let (numbers, tables) = one_device(&course, &widths, 0.2);
+        close(&end.saved.numbers, &numbers).unwrap();
+        for (ours, theirs) in end.tables.numbers.iter().zip(&tables) {
+            close(ours, theirs).unwrap();
+        }
+        assert!(close(&end.saved.numbers, &half.saved.numbers).is_err(), "the other steps move the numbers");
     }
 }
 

@@ -6,7 +6,7 @@ use recspeed_parallel::training::{Account, Rule};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Recompute, ScheduleKind};
 
-use crate::bench::{Course, Shape, bits, close, orders, start, train};
+use crate::bench::{Course, Shape, bits, close, orders, same_gradient, start, train};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
@@ -21,10 +21,9 @@ proptest! {
         micro_batches in 1..4_usize,
         level in prop::sample::select(ShardLevel::ALL.to_vec()),
         (schedule, chunks) in prop::sample::select(orders()),
-        always: bool,
+        recompute in prop::sample::select(vec![Recompute::Never, Recompute::ExceptLast, Recompute::Always]),
         clip in prop::sample::select(vec![None, Some(0.05)]),
     ) {
-        let recompute = if always { Recompute::Always } else { Recompute::Never };
         let mut course = Course::shared(&widths, 0.2, &batches, tensor);
         course.learning.rule = Rule::sgd(0.01);
         course.learning.clip = clip;
@@ -38,6 +37,10 @@ proptest! {
         for (ours, theirs) in ends[0].losses.iter().zip(&alone[0].losses) {
             prop_assert!((ours - theirs).abs() <= 4e-5 + 1e-5 * theirs.abs(), "a loss of {ours} against {theirs}");
         }
+        course.one_gradient();
+        let (ours, theirs) = (shape.train(&course), Shape::default().train(&course));
+        let compared = same_gradient(&start(&course.model).numbers, &ours[0].saved.numbers, &theirs[0].saved.numbers);
+        prop_assert!(compared.is_ok(), "{compared:?}");
     }
 }
 
@@ -128,6 +131,16 @@ fn a_training_goes_on_where_others_share_the_layers() {
         let [ours, theirs] = [&end[0].saved, &whole[0].saved].map(|saved| &saved.numbers);
         let far = ours.iter().zip(theirs).filter(|(a, b)| (*a - *b).abs() > 1e-3).count();
         assert!(far * 50 <= theirs.len(), "{far} of {} numbers are far", theirs.len());
+    }
+    // By plain descent every number is near.
+    let descends = |batches: &[usize], parts: usize| new(batches, parts).descends();
+    let whole = train(&descends(&all, 1), &alone, &start(&new(&all, 1).model), 0).unwrap();
+    for (first, then) in [(&two, &three), (&three, &alone), (&alone, &two)] {
+        let (begun, course) = (descends(&all[..2], first.layout.tensor()), descends(&all, then.layout.tensor()));
+        let half = train(&begun, first, &start(&course.model), 0).unwrap();
+        let end = train(&course, then, &half[0].saved, 2).unwrap();
+        close(&end[0].saved.numbers, &whole[0].saved.numbers).unwrap();
+        assert!(close(&end[0].saved.numbers, &half[0].saved.numbers).is_err(), "the other steps move the numbers");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Cell, Instruction};
 
 /// All forward passes, then all backward passes. The backward passes begin with the first micro-batch, so that gradients
-/// are added up in the order of every other schedule: the sums agree to the last bit.
+/// are added up in the order of every other schedule: the sums agree to the last bit, where the stages are the same.
 pub(super) fn gpipe(micro_batches: usize) -> Vec<Instruction> {
     let cells = || (0..micro_batches).map(|micro_batch| Cell { chunk: 0, micro_batch });
     cells().map(Instruction::Forward).chain(cells().map(Instruction::Backward)).collect()

@@ -71,6 +71,16 @@ pub struct Sends {
     pub gradient: Duration,
 }
 
+/// What a message takes of the receiving rank's own time once it is there and the rank asks for it: it wakes up and
+/// makes a tensor of the numbers, say. `fixed_us` is a message's, `per_sample_us` that of a sample's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Receives {
+    /// An input, from the stage before.
+    pub activation: Duration,
+    /// The gradient of an output, from the stage after.
+    pub gradient: Duration,
+}
+
 /// What a schedule is run with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Costs {
@@ -84,6 +94,8 @@ pub struct Costs {
     pub link: Link,
     /// What sending takes each stage, in the model's order; empty where it takes none of them any time.
     pub sends: Vec<Sends>,
+    /// What receiving takes each stage, in the model's order; empty where it takes none of them any time.
+    pub receives: Vec<Receives>,
     /// Microseconds of a rank's `ReduceGradients`.
     pub reduce_us: f64,
     /// Microseconds of a rank's `OptimizerStep`.
@@ -112,6 +124,7 @@ impl Costs {
             recompute: Recompute::Never,
             link: Link::INSTANT,
             sends: Vec::new(),
+            receives: Vec::new(),
             reduce_us: 0.0,
             step_us: 0.0,
         }
@@ -151,8 +164,8 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// Idle over ideal time, until the last backward pass: what the busiest rank waits and sends beside what it
-    /// computes.
+    /// Idle over ideal time, until the last backward pass: what the busiest rank waits, sends and receives beside what
+    /// it computes.
     pub fn bubble(&self) -> f64 {
         let ideal = self.busy_us.iter().copied().fold(0.0, f64::max);
         if ideal > 0.0 { (self.computed_us - ideal) / ideal } else { 0.0 }
@@ -173,8 +186,8 @@ impl Simulation {
 /// Runs a schedule with these costs.
 ///
 /// # Errors
-/// [`PlanError`]: costs or sends of another number of stages, or sizes of another number of micro-batches, than
-/// the schedule has.
+/// [`PlanError`]: costs, sends or receives of another number of stages, or sizes of another number of micro-batches,
+/// than the schedule has.
 pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, PlanError> {
     run::run(schedule, costs)
 }

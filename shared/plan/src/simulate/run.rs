@@ -1,6 +1,6 @@
 //! The run itself: each rank goes down its list as soon as it can.
 
-use super::{Costs, Held, Sends, Simulation, Span};
+use super::{Costs, Held, Simulation, Span};
 use crate::{Cell, Duration, Instruction, PlanError, Schedule};
 
 /// A message on its way: which stage it is for, which micro-batch, and whether it goes forward.
@@ -26,9 +26,9 @@ struct Run<'a> {
 }
 
 pub(super) fn run(schedule: &Schedule, costs: &Costs) -> Result<Simulation, PlanError> {
-    // Where sends take no time, there are none.
-    let sends = (!costs.sends.is_empty()).then_some(costs.sends.len());
-    for given in std::iter::once(costs.stages.len()).chain(sends) {
+    // Where messages take no time of a rank, there are none.
+    let of_messages = [costs.sends.len(), costs.receives.len()].into_iter().filter(|&count| count > 0);
+    for given in std::iter::once(costs.stages.len()).chain(of_messages) {
         if given != schedule.stages() {
             return Err(PlanError::StageCosts { stages: schedule.stages(), costs: given });
         }
@@ -141,19 +141,21 @@ impl Run<'_> {
                 let (stage, samples) = of(cell);
                 stage.backward_weight.of(samples)
             }
-            Instruction::SendActivation(cell) => self.sending(rank, cell, |sends| sends.activation),
-            Instruction::SendGradient(cell) => self.sending(rank, cell, |sends| sends.gradient),
+            Instruction::SendActivation(cell) => self.message(&self.costs.sends, (rank, cell), |of| of.activation),
+            Instruction::SendGradient(cell) => self.message(&self.costs.sends, (rank, cell), |of| of.gradient),
+            Instruction::RecvActivation(cell) => self.message(&self.costs.receives, (rank, cell), |of| of.activation),
+            Instruction::RecvGradient(cell) => self.message(&self.costs.receives, (rank, cell), |of| of.gradient),
             Instruction::ReduceGradients => self.costs.reduce_us,
             Instruction::OptimizerStep => self.costs.step_us,
-            _ => 0.0,
+            Instruction::LoadMicroBatch(_) => 0.0,
         }
     }
 
-    /// What a message takes its sender.
-    fn sending(&self, rank: usize, cell: Cell, of: fn(&Sends) -> Duration) -> f64 {
-        match self.costs.sends.get(self.schedule.stage(rank, cell.chunk)) {
+    /// What a message takes the rank that sends or receives it; `stages` says it of each, or is empty.
+    fn message<T>(&self, stages: &[T], (rank, cell): (usize, Cell), of: fn(&T) -> Duration) -> f64 {
+        match stages.get(self.schedule.stage(rank, cell.chunk)) {
             // A pipeline of one rank hands everything to itself.
-            Some(sends) if self.schedule.ranks() > 1 => of(sends).of(self.samples(cell)),
+            Some(stage) if self.schedule.ranks() > 1 => of(stage).of(self.samples(cell)),
             _ => 0.0,
         }
     }
@@ -181,7 +183,7 @@ impl Run<'_> {
             Instruction::RecvActivation(_) => {
                 let arrived = self.arrived((index, cell.micro_batch, true));
                 self.held[rank].take(arrived, input);
-                self.held[rank].give_back(start_us, input);
+                self.held[rank].give_back(end_us, input);
             }
             Instruction::Forward(_) if again => self.held[rank].take(start_us, input),
             Instruction::Forward(_) => self.held[rank].take(start_us, kept),

@@ -1,10 +1,10 @@
-//! How long the passes and sends of a pipeline's stages take, as a file says: measured in a run, or made up.
+//! How long the passes and messages of a pipeline's stages take, as a file says: measured in a run, or made up.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use recspeed_plan::simulate::{Costs, Sends};
+use recspeed_plan::simulate::{Costs, Receives, Sends};
 use recspeed_plan::{Duration, Schedule};
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ pub(crate) enum LengthsError {
     /// It is something else.
     #[error(
         "{} is no list of stages: {source}; give each stage forward_us and backward_input_us, and where it has them \
-         backward_weight_us, send_activation_us and send_gradient_us",
+         backward_weight_us, send_activation_us, send_gradient_us, receive_activation_us and receive_gradient_us",
         path.display()
     )]
     Json {
@@ -72,22 +72,28 @@ struct StageLengths {
     send_activation_us: f64,
     #[serde(default)]
     send_gradient_us: f64,
+    #[serde(default)]
+    receive_activation_us: f64,
+    #[serde(default)]
+    receive_gradient_us: f64,
 }
 
 impl StageLengths {
-    fn named(self) -> [(&'static str, f64); 5] {
+    fn named(self) -> [(&'static str, f64); 7] {
         [
             ("forward_us", self.forward_us),
             ("backward_input_us", self.backward_input_us),
             ("backward_weight_us", self.backward_weight_us),
             ("send_activation_us", self.send_activation_us),
             ("send_gradient_us", self.send_gradient_us),
+            ("receive_activation_us", self.receive_activation_us),
+            ("receive_gradient_us", self.receive_gradient_us),
         ]
     }
 }
 
-/// The costs of a schedule whose passes and sends are as long as the file says, the same for every micro-batch. A message
-/// takes its sender's time and no other: it is there when its send ends.
+/// The costs of a schedule whose passes and messages are as long as the file says, the same for every micro-batch. A
+/// message takes its sender's time, then its receiver's, and nothing between: it is there when its send ends.
 pub(super) fn read(path: &Path, schedule: &Schedule) -> Result<Costs, LengthsError> {
     let at = || path.to_owned();
     let text = fs::read_to_string(path).map_err(|source| LengthsError::Read { path: at(), source })?;
@@ -112,5 +118,10 @@ pub(super) fn read(path: &Path, schedule: &Schedule) -> Result<Costs, LengthsErr
         gradient: Duration::fixed(lengths.send_gradient_us),
     };
     costs.sends = given.iter().map(sends).collect();
+    let receives = |lengths: &StageLengths| Receives {
+        activation: Duration::fixed(lengths.receive_activation_us),
+        gradient: Duration::fixed(lengths.receive_gradient_us),
+    };
+    costs.receives = given.iter().map(receives).collect();
     Ok(costs)
 }

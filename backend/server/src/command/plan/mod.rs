@@ -71,7 +71,7 @@ pub struct PlanArgs {
     /// Forward passes that are computed again in the backward pass instead of being kept
     #[arg(long, value_enum, default_value_t = RecomputeName::Never)]
     recompute: RecomputeName,
-    /// Simulate passes and sends as long as a JSON file says (docs/parallel.md) instead of stages that are all alike
+    /// Simulate passes and messages as long as a JSON file says (docs/parallel.md) instead of stages that are all alike
     #[arg(long, value_name = "FILE")]
     lengths: Option<PathBuf>,
     /// Also what each level of ZeRO holds for a model with so many parameters, on --ranks ranks, in 32 bits with Adam

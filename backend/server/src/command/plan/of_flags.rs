@@ -64,7 +64,7 @@ fn as_text(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> String {
             columns(held(schedule)),
         ),
         match &args.lengths {
-            Some(path) => format!("Passes and sends are as long as {} says.", path.display()),
+            Some(path) => format!("Passes and messages are as long as {} says.", path.display()),
             None => "Every stage is taken to be alike: forward 1, backward 2 units of time, messages none.".to_owned(),
         },
     ];

@@ -60,6 +60,7 @@ impl<'a> Block<'a> {
     }
 
     /// The layers that pay together with this one, as far as they lie in this stage: everywhere cut at the same places.
+    /// A border of stages inside of them makes two products of one, and the slopes before them differ by rounding.
     fn group_of(&self, layer: usize) -> Range<usize> {
         let together = pay_together(self.stages.network.growth, self.rows);
         let (start, end) = (layer / together * together, (layer / together + 1) * together);
