@@ -114,7 +114,7 @@ impl Resume {
     pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
         let file = fs::File::open(path)?;
         if file.metadata()?.is_dir() {
-            return Err(std::io::ErrorKind::IsADirectory.into());
+            return Err(ErrorKind::IsADirectory.into());
         }
         Ok(Self { path: path.to_owned(), file })
     }
@@ -132,7 +132,7 @@ impl Resume {
     fn ends(&self) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
         let data = self.file.metadata()?;
         if !data.is_file() {
-            return Err(std::io::ErrorKind::Unsupported.into());
+            return Err(ErrorKind::Unsupported.into());
         }
         let count = data.len().min(LOOK as u64);
         let read = |from: u64| -> std::io::Result<Vec<u8>> {
