@@ -191,7 +191,10 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
             tracing::debug!(%cause, "a connection gathers small writes");
         }
     });
-    let answered = axum::serve(listener, app).with_graceful_shutdown(ends.clone().cancelled_owned()).into_future();
+    // Made into a service once: a router that is handed over as it is copies all its routes for every connection, ten kilobytes that
+    // each listener would hold.
+    let service = app.into_make_service();
+    let answered = axum::serve(listener, service).with_graceful_shutdown(ends.clone().cancelled_owned()).into_future();
     let answers = async move { answered.await.map_err(|cause| cause.to_string()) };
     let answered = lab.spawn_watched("the task that answers requests", answers);
     ends.cancelled().await;
