@@ -1,6 +1,6 @@
 //! Dense blocks whose layers ranks share compute the update of one device, and hold and send what is planned.
 
-mod double;
+mod double_tests;
 
 use proptest::prelude::*;
 use recspeed_parallel::model::{LayerSizes as _, Model as _};
