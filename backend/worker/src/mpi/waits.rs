@@ -94,7 +94,7 @@ mod tests {
         assert!(noted.us >= 15_000_000, "{noted}");
         assert_eq!(held_up(), 2);
         // Noted once: what it has waited is known by its beginning.
-        second.lasts(Duration::from_secs(300));
+        second.lasts(Duration::from_mins(5));
         assert!(notes.waits(1).expect("it goes on").us < 200_000_000);
         second.is_over();
         assert_eq!((notes.waits(1), held_up()), (None, 1));
