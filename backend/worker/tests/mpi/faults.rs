@@ -88,7 +88,7 @@ fn a_stage_that_hangs_is_named_whoever_gives_up_first() {
         return;
     }
     let home = tempfile::tempdir().unwrap();
-    let strategy = "kind = \"pipeline\"\nranks = 4\nschedule = \"gpipe\"\nlauncher = \"mpi\"\ntimeout = 10";
+    let strategy = "kind = \"pipeline\"\nranks = 4\nstages = 4\nschedule = \"gpipe\"\nlauncher = \"mpi\"\ntimeout = 10";
     let training = training_of(home.path(), &spec("[training]\nepochs = 10000\nbatch_size = 32", strategy));
     kill(training.rank(2), Signal::SIGSTOP).unwrap();
     let begun = Instant::now();
