@@ -122,7 +122,8 @@ async function run(network, strategy) {
   const told = events.filter(({ kind, message }) => kind === "warning" && message.startsWith("the account of "));
   assert.deepEqual(told, [], strategy);
   const { metrics } = last.summary;
-  const shown = ([name, value]) => Number(document.querySelector(`[data-testid="metric-${name}"]`)?.dataset.value) === value;
+  const shown = ([name, value]) =>
+    Number(document.querySelector(`[data-testid="metric-${name.replace("@", "-")}"]`)?.dataset.value) === value;
   for (const metric of Object.entries(metrics)) await page.waitForFunction(shown, metric);
   const measured = events.filter(({ kind, split }) => kind === "metric" && (split === "train" || split === "validation"));
   const curve = measured.map(({ name, split, step, value }) => ({ what: `${name} of ${split}, step ${step}`, value }));
