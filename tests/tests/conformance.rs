@@ -331,6 +331,64 @@ fn every_long_conformance_spec_is_valid_and_measures_what_is_published() {
     }
 }
 
+/// The tables of long runs: section, metric, what was measured, the published number or nothing, and the verdict.
+fn long_rows(document: &str) -> Vec<[String; 5]> {
+    let mut rows = Vec::new();
+    let (mut name, mut within) = ("", false);
+    for line in document.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            (name, within) = (title, false);
+        } else if line.starts_with('|') {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            if let (true, &[metric, measured, least, said]) = (within, &cells[..]) {
+                rows.push([name, metric, measured, least, said].map(str::to_owned));
+            }
+            // The line of dashes follows the head, and is a row of none.
+            within |= cells == ["metric", "measured", "published, at least", ""];
+        } else {
+            within = false;
+        }
+    }
+    rows.retain(|[_, metric, ..]| !metric.starts_with('-'));
+    rows
+}
+
+#[test]
+fn a_number_below_a_row_that_is_to_be_reached_is_told_as_not_reached_however_near_it_lies() {
+    let text = std::fs::read_to_string(folder().join("long/expected.toml")).expect("the published numbers are there");
+    let published: toml::Table = text.parse().expect("expected.toml is TOML");
+    let path = folder().join("../../docs/conformance.md");
+    let rows = long_rows(&std::fs::read_to_string(path).expect("docs/conformance.md is there"));
+    let number = |text: &str| -> f64 { text.split(' ').next().unwrap_or(text).parse().expect("a number") };
+    let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for [name, metric, measured, least, said] in &rows {
+        let due = published.get(name.as_str()).and_then(|of| of.get(metric.as_str())).and_then(toml::Value::as_float);
+        let place = format!("{name}, {metric}: {measured} beside {least}, {said:?}");
+        assert_eq!(due, (!least.is_empty()).then(|| number(least)), "{place}");
+        let Some(due) = due else {
+            assert!(said.is_empty(), "{place}: nothing is published of it");
+            continue;
+        };
+        told.entry(name).or_default().push(metric);
+        let below = due - number(measured);
+        // The digits are rounded: a number that looks equal may lie on either side.
+        if below > 0.00006 {
+            assert_eq!(*said, format!("**not reached**, {below:.4} below"), "{place}");
+        } else if below < -0.00006 {
+            assert_eq!(said, "held", "{place}");
+        } else {
+            assert!(said == "held" || said.starts_with("**not reached**, "), "{place}");
+        }
+    }
+    for (name, due) in &published {
+        let mut due: Vec<&str> = due.as_table().expect("numbers by metric").keys().map(String::as_str).collect();
+        let mut found = told.remove(name.as_str()).unwrap_or_default();
+        due.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, due, "{name}: rows of docs/conformance.md");
+    }
+}
+
 #[test]
 fn a_result_that_differs_in_the_last_printed_digit_is_found() {
     let summary: RunSummary = serde_json::from_value(serde_json::json!({

@@ -176,6 +176,67 @@ fn every_metric_is_defined_in_the_documentation() {
     }
 }
 
+#[test]
+fn the_commands_by_which_the_readme_shows_its_claims_run_tests_that_are_there() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md exists");
+    let makefile = fs::read_to_string(root().join("Makefile")).expect("the Makefile exists");
+    let (_, claims) = readme.split_once("| claim |").expect("a table of claims");
+    // What is left of the head, and the line of dashes.
+    let rows: Vec<&str> = claims.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(!rows.is_empty(), "the table of claims has rows");
+    let tests = tests();
+    for row in rows {
+        let mut made = 0;
+        for command in row.split('`').skip(1).step_by(2) {
+            let Some((_, targets)) = command.split_once("make ") else { continue };
+            for target in targets.split(' ').take_while(|word| !word.contains('=')) {
+                assert!(makefile.contains(&format!("\n{target}:")), "{row}\nthe Makefile has no {target}");
+                made += 1;
+            }
+            for binary in named(command, "binary(") {
+                let there = tests.iter().any(|(of, _)| of == binary);
+                assert!(there, "{row}\nno tests/{binary}.rs, nor a folder of that name");
+            }
+            for name in named(command, "test(") {
+                assert!(tests.iter().any(|(_, test)| test.contains(name)), "{row}\nno test has {name} in its name");
+            }
+        }
+        assert!(made > 0, "no command shows this:\n{row}");
+    }
+}
+
+/// What stands behind each `kind`, as far as its bracket closes.
+fn named<'a>(filter: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    filter.split(kind).skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+/// The binary of every test, nothing where it lies beside what it tests, and its name behind the folders of its file.
+fn tests() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in ["shared", "backend", "frontend", "tests"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).expect("a source file is readable");
+            let place = file.strip_prefix(root()).expect("it lies in the workspace").with_extension("");
+            let parts: Vec<String> = place.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            let inside = parts.iter().any(|part| part == "src");
+            let own = if inside { None } else { parts.iter().rposition(|part| part == "tests") };
+            let binary = own.and_then(|at| parts.get(at + 1)).cloned().unwrap_or_default();
+            let mut marked = false;
+            for line in text.lines().map(str::trim_start) {
+                if line.starts_with("#[") {
+                    marked |= line.contains("test]") || line.contains("test(");
+                } else if marked && !line.starts_with("//") {
+                    let name = line.split_once("fn ").map_or(line, |(_, rest)| rest);
+                    let name = name.split('(').next().unwrap_or_default();
+                    found.push((binary.clone(), format!("{}::{name}", parts.join("::"))));
+                    marked = false;
+                }
+            }
+        }
+    }
+    found
+}
+
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![folder.to_owned()];

@@ -19,7 +19,7 @@ const NANOS: i64 = 1_000_000_000;
 
 /// 1 January 1995 and 1 January 2100, 0:00 UTC, in seconds: between them what data tell of has happened. Earlier ones
 /// would let the ticks of some databases, 100 nanoseconds since the year 1, pass for nanoseconds since 1970.
-const EARLIEST: i64 = 788_918_400;
+pub(crate) const EARLIEST: i64 = 788_918_400;
 pub(crate) const LATEST: i64 = 4_102_444_800;
 
 /// A unit of times that are plain numbers, where that is not the second.

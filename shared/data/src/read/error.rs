@@ -8,7 +8,7 @@ use recspeed_types::spec::DataFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::interactions::Interactions;
-use crate::moment::{EpochUnit, LATEST};
+use crate::moment::{EARLIEST, EpochUnit, LATEST};
 
 /// What was read and what was skipped. The lines of a table are its rows, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,16 +59,23 @@ impl ReadReport {
                 self.cut_times, self.rows
             )
         });
+        let read_as = self.times_in.map_or("seconds", EpochUnit::as_str);
+        let outside = |rows: usize, when: &str| {
+            (rows > 0).then(|| {
+                format!(
+                    "{rows} of {} rows have times {when}, read as {read_as} since 1970: where they are of another unit, \
+                     write all times in one",
+                    self.rows
+                )
+            })
+        };
+        // Seconds among milliseconds become the first weeks of 1970, older than all else. Where seconds were read, early
+        // times may be counters or parts of a whole.
+        let early = data.timestamp.iter().filter(|&&time| self.times_in.is_some() && time < EARLIEST).count();
+        let early = outside(early, "before the year 1995");
         let far = data.timestamp.iter().filter(|&&time| time >= LATEST).count();
-        let far = (far > 0).then(|| {
-            let read_as = self.times_in.map_or("seconds", EpochUnit::as_str);
-            format!(
-                "{far} of {} rows have times after the year 2099, read as {read_as} since 1970: where they are of \
-                 another unit, write all times in one",
-                self.rows
-            )
-        });
-        unit.into_iter().chain(cut).chain(far).collect()
+        let far = outside(far, "after the year 2099");
+        unit.into_iter().chain(cut).chain(early).chain(far).collect()
     }
 
     /// Share of the data lines that are bad, 0 to 1.

@@ -136,8 +136,8 @@ const INIT_DEVIATION: Param = Param {
 const MODE: Param = Param {
     name: "mode",
     title: "Mode",
-    // How they compare: docs/benchmarks.md.
-    help: "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that took four fifths of the time of exact over the 12,101 items of Beauty 5-core. On one thread, and on two or three over few items, up to some 4,000 of 64 factors as the 1,682 of MovieLens-100K, where each would wait for what the other has just written, it learns as exact does.",
+    // How to measure both: docs/compare.md.
+    help: "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; that may take less time than exact or more, by machine and data, and `recspeed compare` with a member of each mode shows both times. On one thread, and on two or three over few items, up to some 4,000 of 64 factors as the 1,682 of MovieLens-100K, it learns as exact does.",
     kind: ParamKind::Choice { options: &["exact", "fast"], default: "exact" },
 };
 

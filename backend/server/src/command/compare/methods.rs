@@ -223,6 +223,26 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_group_of_the_exact_and_the_fast_mode_is_one_kind_in_each_of_them() {
+        let page = include_str!("../../../../../docs/compare.md");
+        let (_, part) = page.split_once("\n## Exact and fast mode\n").unwrap();
+        let (_, file) = part.split_once("```toml\n").unwrap();
+        let (file, _) = file.split_once("```").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("modes.toml");
+        std::fs::write(&path, file).unwrap();
+        let methods = read(&[path.display().to_string()], &[]).unwrap();
+        let told: Vec<_> = methods
+            .iter()
+            .map(|method| {
+                let recommender = method.spec.resolve().unwrap().recommender;
+                (method.name.as_str(), recommender.entry.kind, recommender.is_fast())
+            })
+            .collect();
+        assert_eq!(told, [("exact", "warp", false), ("fast", "warp", true)]);
+    }
+
+    #[test]
     fn each_measures_what_it_can_of_what_any_names() {
         let mut methods = vec![
             method(RecommenderSpec::new("popularity"), &["ndcg@10"]),

@@ -61,6 +61,28 @@ fn a_few_times_far_away_are_seconds_all_the_same_and_told() {
 }
 
 #[test]
+fn rows_that_a_unit_puts_before_1995_are_counted_and_told_as_those_after_2099_are() {
+    // A third of the rows in the other unit, each way round; users do not matter.
+    let rows = |most: &str, few: &str| {
+        let row = |row: u32| format!("u{row},i,5,14046912{:02}{}\n", row % 100, if row % 3 == 0 { few } else { most });
+        (0..480).map(row).collect::<Vec<_>>().concat()
+    };
+    let told = warnings(&rows("000", ""));
+    let due = "160 of 480 rows have times before the year 1995, read as milliseconds since 1970";
+    assert!(
+        matches!(&told[..], [unit, early] if unit.starts_with("the times are read as milliseconds")
+            && early.starts_with(due)),
+        "{told:?}"
+    );
+    let told = warnings(&rows("", "000"));
+    let due = "160 of 480 rows have times after the year 2099, read as seconds since 1970";
+    assert!(matches!(&told[..], [far] if far.starts_with(due)), "{told:?}");
+    // Of one finer unit none lies outside; whole seconds may be counters, and are not told to be early.
+    assert_eq!(warnings(&rows("000", "000")).len(), 1);
+    assert_eq!(warnings("u,i,5,1\nu,j,4,2\nv,i,3,1404691200\n"), [""; 0]);
+}
+
+#[test]
 fn only_what_is_finer_than_a_nanosecond_is_lost_counted_and_told() {
     assert_eq!(warnings("u,i,5,1577836800.9\nu,j,5,1577836800.5\nu,k,5,1577836800.123456789\n"), [""; 0]);
     let cut = warnings("u,i,5,0.12345678901\nu,j,5,0.12345678902\nu,k,5,0.5\n");

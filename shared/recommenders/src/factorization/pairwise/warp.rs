@@ -17,7 +17,7 @@ use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USER
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
 use crate::factorization::pairs::{PairData, part_stream, two_rows};
-use crate::factorization::race::{SharedRows, pays, race};
+use crate::factorization::race::{SharedRows, may_pay, race};
 use crate::fit::{FitRequest, Method};
 use crate::memory::Counts;
 use crate::{FitError, Parts, PartsError};
@@ -78,10 +78,10 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
 }
 
 /// Whether threads race where vectors of length `d` are learnt from such data: only in the fast mode, and there only where
-/// that pays; where it does not, the fast mode is the exact one. The fit, its forecast and the mode in the result all ask
+/// that may pay; where it cannot, the fast mode is the exact one. The fit, its forecast and the mode in the result all ask
 /// here.
 pub(crate) const fn races(fast: bool, d: u64, counts: &Counts) -> bool {
-    fast && pays(counts.threads, counts.entries, written_by_all(counts.known, d))
+    fast && may_pay(counts.threads, counts.entries, written_by_all(counts.known, d))
 }
 
 /// Bytes of the items' numbers with their squares, biases too: in a race every thread writes them.
@@ -117,7 +117,7 @@ struct Warp<'a> {
     regularization: f32,
     /// For each number of draws, from 1 on.
     rank_weights: Vec<f32>,
-    /// Whether threads race: only in the fast mode, and only where that pays.
+    /// Whether threads race: only in the fast mode, and only where that may pay.
     races: bool,
     seed: u64,
     users: Vec<f32>,
