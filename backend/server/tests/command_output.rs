@@ -74,7 +74,7 @@ fn what_was_seen_while_data_were_read_is_said_once() {
     let said = [text(&output.stdout), text(&output.stderr)].concat();
     assert_eq!(said.matches("read as milliseconds since").count(), 1, "{said}");
     // An export has no report: there it stands on standard error.
-    let to = home.path().join("out.csv");
+    let to = home.path().join("out.arrow");
     let paths = [file.to_str().unwrap(), "--to", to.to_str().unwrap()];
     let output = recspeed(&home, &[&["data", "export"][..], &paths].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));

@@ -252,15 +252,12 @@ pub(super) fn run_with_ledger(
 ) -> Result<(Ran, Vec<u64>), CommandError> {
     let (worker, mut story) = watch(spec, options, screen, interrupts)?;
     let ran = match story.take_last() {
-        _ if worker.cut_off && !worker.interrupted => {
+        _ if worker.cut_off => {
             let limit = figures::seconds(options.limit.unwrap_or_default().as_secs_f64());
             let cause = format!("the {limit} that were left to it are over");
             Ran::Failed { code: FailureCode::TimeLimit, cause, refused: false }
         }
-        // What was cut off in the middle of its last words has no result, whoever ended it.
-        Some(EventKind::Finished { summary }) if !worker.cut_off => {
-            worker.after_finished().map(|_| Ran::Finished(summary))?
-        }
+        Some(EventKind::Finished { summary }) => worker.after_finished().map(|_| Ran::Finished(summary))?,
         _ if worker.interrupted => Ran::Interrupted,
         Some(EventKind::Failed { code: FailureCode::Cancelled, .. }) => Ran::Interrupted,
         Some(EventKind::Failed { code, cause, refusal, .. }) => Ran::Failed { code, cause, refused: refusal.is_some() },
@@ -301,13 +298,13 @@ fn listen(
     let mut asked: Option<Instant> = None;
     let begun = Instant::now();
     let mut silence = Silence::default();
-    let mut cut_off = false;
-    loop {
-        // Nothing of it is kept, so it is not asked to stop, which may take it as long as a checkpoint does.
+    let cut_off = loop {
+        // Nothing of it is kept, so it is not asked to stop, which may take it as long as a checkpoint does; nor is it heard any more:
+        // its last line may be half of one.
         let is_late = || options.limit.is_some_and(|limit| begun.elapsed() >= limit);
-        if !cut_off && asked.is_none() && !story.is_over() && is_late() {
+        if asked.is_none() && !story.is_over() && is_late() {
             process.kill();
-            cut_off = true;
+            break true;
         }
         if interrupts.take() > 0 {
             match asked {
@@ -353,8 +350,8 @@ fn listen(
                     output::complain(&format!("recspeed: {told}"));
                 }
             }
-            Heard::End => break,
+            Heard::End => break false,
         }
-    }
+    };
     Ok((Ending { cut_off, ..process.ending(asked.is_some())? }, story))
 }
