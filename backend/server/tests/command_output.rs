@@ -53,6 +53,35 @@ fn recommenders_are_listed_described_and_suggested() {
 }
 
 #[test]
+fn tables_of_recommenders_are_at_most_120_columns_wide_where_nobody_says_how_wide_a_line_is() {
+    let home = home();
+    for arguments in [&["recommenders"][..], &["recommenders", "sasrec"], &["recommenders", "item-knn"]] {
+        let output = recspeed(&home, arguments);
+        let table = text(&output.stdout).lines().filter(|line| line.starts_with(['│', '┌', '╞', '└']));
+        let widths: Vec<usize> = table.map(|line| line.chars().count()).collect();
+        assert!(widths.len() > 5 && widths.iter().all(|width| *width <= 120), "{arguments:?}: {widths:?}");
+    }
+}
+
+#[test]
+fn what_was_seen_while_data_were_read_is_said_once() {
+    let home = home();
+    let file = home.path().join("ratings.csv");
+    // Milliseconds since 1970.
+    std::fs::write(&file, "u1,i1,5,1400000000000\nu1,i2,4,1400000001000\nu2,i1,3,1400000002000\n").unwrap();
+    let output = recspeed(&home, &["data", "describe", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = [text(&output.stdout), text(&output.stderr)].concat();
+    assert_eq!(said.matches("read as milliseconds since").count(), 1, "{said}");
+    // An export has no report: there it stands on standard error.
+    let to = home.path().join("out.arrow");
+    let paths = [file.to_str().unwrap(), "--to", to.to_str().unwrap()];
+    let output = recspeed(&home, &[&["data", "export"][..], &paths].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr).matches("read as milliseconds since").count(), 1, "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_reader_that_leaves_early_ends_a_command_quietly() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_recspeed"))
         .arg("schema")

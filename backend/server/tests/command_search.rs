@@ -3,6 +3,8 @@
 #[path = "command_search/baselines.rs"]
 mod baselines;
 mod bench;
+#[path = "command_search/budget.rs"]
+mod budget;
 #[path = "command_search/twice.rs"]
 mod twice;
 
@@ -371,7 +373,7 @@ fn a_corner_of_a_grid_that_makes_no_spec_is_passed_over() {
 }
 
 #[test]
-fn a_trial_that_the_worker_refuses_has_failed_and_the_search_goes_on() {
+fn a_trial_that_the_worker_refuses_is_told_as_refused_and_the_search_goes_on() {
     let bench = Bench::new(SEARCH);
     bench.put("refused", "1 2 3 4");
     let output = search(&bench, &["--trials", "9"]);
@@ -383,7 +385,7 @@ fn a_trial_that_the_worker_refuses_has_failed_and_the_search_goes_on() {
         assert!(neighbours(trial) > 4 || trial["cause"].as_str().unwrap().contains("no such neighbours"), "{trial}");
     }
     assert!(tried.iter().any(|trial| neighbours(trial) < 5), "{tried:?}");
-    assert!(stdout(&output).contains("failed)"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("9 (4 refused)"), "{}", stdout(&output));
 }
 
 #[test]

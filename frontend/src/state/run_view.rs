@@ -98,6 +98,8 @@ pub(crate) struct RunView {
     pub phase: Option<Phase>,
     /// How far that part is.
     pub progress: Option<Progress>,
+    /// What was said of how long a step of that part will take.
+    pub foretold: Option<String>,
     /// Every number so far.
     pub curves: BTreeMap<CurveKey, Vec<Point>>,
     /// Bytes by rank.
@@ -145,6 +147,7 @@ impl RunView {
             EventKind::Phase { phase } => {
                 self.phase = Some(*phase);
                 self.progress = None;
+                self.foretold = None;
             }
             EventKind::Progress { done, total, unit } => {
                 self.progress = Some(Progress { done: *done, total: *total, unit: unit.clone() });
@@ -165,7 +168,10 @@ impl RunView {
             EventKind::Traffic { rank, all, told } => {
                 self.sent.insert(*rank, if told.steps > 0 { *told } else { *all });
             }
-            EventKind::Log { message, .. } => {
+            EventKind::Log { message, seconds } => {
+                if seconds.is_some() {
+                    self.foretold = Some(message.clone());
+                }
                 if self.logs.len() < MAX_LOGS {
                     self.logs.push(message.clone());
                 }
@@ -196,6 +202,7 @@ impl RunView {
         self.engine = Some(engine.clone());
         self.phase = None;
         self.progress = None;
+        self.foretold = None;
         self.ending = None;
         self.spans.clear();
     }
@@ -280,6 +287,20 @@ mod tests {
         assert_eq!(view.share(), Some(0.75));
         view.apply(&event(1, EventKind::Phase { phase: Phase::Fit }));
         assert_eq!(view.share(), None);
+    }
+
+    #[test]
+    fn what_is_foretold_stands_as_long_as_its_part_and_other_logs_do_not() {
+        let log = |seconds| EventKind::Log { message: "about an hour".to_owned(), seconds };
+        let mut view = RunView::default();
+        view.apply(&event(0, EventKind::Phase { phase: Phase::Evaluate }));
+        view.apply(&event(1, log(None)));
+        assert_eq!(view.foretold, None);
+        view.apply(&event(2, log(Some(3600.0))));
+        view.apply(&event(3, EventKind::Progress { done: 3, total: 4, unit: "users".to_owned() }));
+        assert_eq!(view.foretold.as_deref(), Some("about an hour"));
+        view.apply(&event(4, EventKind::Phase { phase: Phase::Fit }));
+        assert_eq!(view.foretold, None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod measurable;
 mod model;
 mod near;
 mod numbering;
+mod pace;
 mod rank;
 mod reasons;
 mod run;

@@ -10,6 +10,7 @@ use recspeed_types::{FitObserver, MetricKind, MetricName};
 
 use crate::audience::Audience;
 use crate::evaluate::{UserTable, Values, unmeasurable};
+use crate::pace::Pace;
 use crate::run::Prepared;
 use crate::runaway::not_ranked;
 use crate::sampled::Sampled;
@@ -36,7 +37,7 @@ pub(crate) fn rank(
     host: &mut dyn Host,
 ) -> Result<Ranked, RunFailure> {
     let question = Question::new(spec, data, audience, metrics);
-    let (ranking, undefined) = question.ask(data, recommender, (metrics, values, table), host)?;
+    let (ranking, undefined) = question.ask(data, recommender, (metrics, values, table), &mut Pace::new(host))?;
     let tie_share = ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64;
     let in_full = question.sampled.as_ref().map_or(audience.users.len() as u64, Sampled::in_full);
     Ok(Ranked { ranking, tie_share, in_full, undefined })

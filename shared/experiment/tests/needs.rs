@@ -83,5 +83,7 @@ fn what_is_told_to_do_about_missing_attributes_can_be_done_where_the_rows_come_f
     ] {
         let (_, cause, ..) = refused(None, &spec(dataset, "", recommender));
         assert!(cause.contains(remedy), "{cause}");
+        // What reads words alone has others to take its place; what was told names has not.
+        assert_eq!(cause.contains("as item-knn, als-implicit or ease"), recommender == of_items, "{cause}");
     }
 }

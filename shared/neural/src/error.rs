@@ -210,10 +210,11 @@ impl NeuralFitError {
         let kinds = |kinds: &[&str]| Some(Instead::kinds("recommender", kinds));
         match self {
             Self::TooLarge { remedy, .. } => kinds(remedy.instead),
-            Self::Needs { need, .. } => kinds(need.without_it()),
+            Self::Needs { need: need @ Need::Order, .. } => kinds(need.without_it()),
             Self::NoSequences { .. } => kinds(&["item-knn"]),
             Self::NothingElse { .. } => kinds(&["biased-mf"]),
             Self::NotANetwork { .. }
+            | Self::Needs { .. }
             | Self::NoAttribute { .. }
             | Self::AttributeOfNumbers { .. }
             | Self::NoTrainingRows

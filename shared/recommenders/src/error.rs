@@ -2,7 +2,7 @@
 
 use recspeed_data::checkpoint::CheckpointError;
 use recspeed_dense::InverseError;
-use recspeed_types::catalogue::Need;
+use recspeed_types::catalogue::{self, Need};
 use recspeed_types::forecast::{duration, size, unaffordable};
 use recspeed_types::spec::ResolvedRecommender;
 use recspeed_types::{FailureCode, Instead, Remedy};
@@ -32,7 +32,7 @@ pub enum FitError {
         kind: &'static str,
     },
     /// The data set lacks what the method learns from.
-    #[error("`{kind}` needs {}, which this data set does not have; {}", need.as_str(), remedy)]
+    #[error("`{kind}` needs {}, which this data set does not have; {}{}", need.as_str(), remedy, without(kind, *need))]
     Needs {
         /// The kind.
         kind: &'static str,
@@ -259,7 +259,7 @@ impl FitError {
                 let place = place.replace('[', ".").replace(']', "").replacen("recommender", at, 1);
                 Instead::kinds(&place, forecast.remedy.instead)
             }
-            Self::Needs { need, .. } => Instead::kinds(at, need.without_it()),
+            Self::Needs { kind, need, .. } if is_of_all(kind, *need) => Instead::kinds(at, need.without_it()),
             Self::Elsewhere { refusal: Some(alone), .. } => {
                 let here = |one: &Instead| Instead { path: one.path.replacen("recommender", at, 1), ..one.clone() };
                 alone.iter().map(here).collect()
@@ -285,6 +285,20 @@ fn of_component(index: usize, error: &FitError) -> String {
         said.replace("recommender.", &format!("{place}."))
     } else {
         format!("in {place}: {said}")
+    }
+}
+
+/// Whether the kind never does without it, and not only where it is told the names of attributes: then another kind would do.
+fn is_of_all(kind: &str, need: Need) -> bool {
+    catalogue::find(kind).is_some_and(|entry| entry.needs.contains(&need))
+}
+
+/// Who does without the attributes of the items, behind what else can be done; of an order the remedy itself says that.
+fn without(kind: &str, need: Need) -> &'static str {
+    if need == Need::ItemAttributes && is_of_all(kind, need) {
+        ", or a recommender that needs none, as item-knn, als-implicit or ease"
+    } else {
+        ""
     }
 }
 
@@ -362,14 +376,28 @@ mod tests {
     #[test]
     fn words_name_every_kind_that_is_offered_in_place_of_what_needs_what_is_missing() {
         for need in [Need::ItemAttributes, Need::UserAttributes, Need::Timestamps, Need::Order] {
-            let error = FitError::Needs { kind: "sasrec", need, remedy: remedy_for(need) };
-            let said = error.to_string();
-            assert!(error.instead().iter().all(|other| said.contains(&other.value)), "{said}");
+            for kind in ["sasrec", "content-tfidf", "fm"] {
+                let error = FitError::Needs { kind, need, remedy: remedy_for(need) };
+                let said = error.to_string();
+                assert!(error.instead().iter().all(|other| said.contains(&other.value)), "{said}");
+            }
         }
         let error = FitError::Needs { kind: "sasrec", need: Need::Order, remedy: remedy_for(Need::Order) };
         let kinds = ["item-knn", "als-implicit", "ease"];
         assert_eq!(error.clone().of_component(1).instead(), Instead::kinds("recommender.components.1", &kinds));
         assert_eq!(error.instead(), Instead::kinds("recommender", &kinds));
+    }
+
+    #[test]
+    fn a_method_of_attributes_alone_is_refused_with_those_that_need_none_and_one_that_was_told_their_names_is_not() {
+        let need = Need::ItemAttributes;
+        let of = |kind| FitError::Needs { kind, need, remedy: remedy_for(need) };
+        let content = of("content-linear");
+        assert_eq!(content.instead(), Instead::kinds("recommender", &["item-knn", "als-implicit", "ease"]));
+        let said = content.to_string();
+        assert!(said.ends_with(", or a recommender that needs none, as item-knn, als-implicit or ease"), "{said}");
+        // It predicts ratings, which these do not, and would do without the names.
+        assert!(of("fm").instead().is_empty() && !of("fm").to_string().contains("item-knn"), "{}", of("fm"));
     }
 
     #[test]

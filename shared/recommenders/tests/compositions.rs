@@ -158,7 +158,7 @@ fn a_component_without_its_data_is_refused_with_its_place_before_any_work() {
     let error = fit(&recommender, &data, 1, &mut said).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "in recommender.components[1].components[1]: `content-tfidf` needs item attributes, which this data set does not have; name a file of them as dataset.items, or take a data set that has them"
+        "in recommender.components[1].components[1]: `content-tfidf` needs item attributes, which this data set does not have; name a file of them as dataset.items, or take a data set that has them, or a recommender that needs none, as item-knn, als-implicit or ease"
     );
     assert!(matches!(error.root(), FitError::Needs { .. }) && said.events == 0, "{} events", said.events);
     let colour = RecommenderSpec::new("content-tfidf").with("attributes", ParamValue::Names(vec!["taste".into()]));

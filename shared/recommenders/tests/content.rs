@@ -123,7 +123,7 @@ fn what_the_data_set_lacks_is_named() {
     let error = fit(&resolved("content-tfidf", &[]), &data, 0, &mut Unobserved).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "`content-tfidf` needs item attributes, which this data set does not have; name a file of them as dataset.items, or take a data set that has them"
+        "`content-tfidf` needs item attributes, which this data set does not have; name a file of them as dataset.items, or take a data set that has them, or a recommender that needs none, as item-knn, als-implicit or ease"
     );
     let shelf = shelf(&SHELF);
     let data = data.with_attributes(Some(&shelf), None);

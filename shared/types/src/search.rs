@@ -23,7 +23,7 @@ pub struct SearchSpec {
     /// Trials of each recommender (20 unless set, or unless `seconds` is).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trials: Option<u32>,
-    /// Seconds of each recommender: no trial begins after them.
+    /// Seconds of each recommender: the trial that runs when they are over is cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// Trained recommenders stop after so many epochs without a better validation loss, or NDCG@10 where they rank (5 unless set),

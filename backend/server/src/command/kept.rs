@@ -212,10 +212,10 @@ impl Keeper {
         }
         let (users, checkpoints) =
             (self.folder.join(format!("{key}.users.json")), self.folder.join(format!("{key}.checkpoints")));
-        let (ran, _) = self.go_on(spec, dir, among, (&checkpoints, Some(&users)))?;
+        let (ran, _) = self.go_on(spec, dir, among, (&checkpoints, Some(&users), None))?;
         let ended = match ran {
             Ran::Interrupted => return Ok(Ended::Interrupted),
-            Ran::Failed { code, cause } => Ended::Failed { code, cause },
+            Ran::Failed { code, cause, .. } => Ended::Failed { code, cause },
             Ran::Finished(summary) => {
                 let values = File::open(&users)
                     .and_then(|file| Ok(serde_json::from_reader(BufReader::new(file))?))
@@ -231,13 +231,19 @@ impl Keeper {
     }
 
     /// Runs `spec` and keeps nothing of it once it has ended. Returns the seconds that it took too, those before an interruption
-    /// included.
+    /// included. After `limit`, which counts those as well, it is cut off: a failure with code `time-limit`.
     ///
     /// # Errors
     /// The worker cannot be started or breaks its word; the folder cannot be written.
-    pub(super) fn try_out(&self, spec: &ExperimentSpec, dir: &Path, among: &Among) -> Result<(Ran, f64), CommandError> {
+    pub(super) fn try_out(
+        &self,
+        spec: &ExperimentSpec,
+        dir: &Path,
+        among: &Among,
+        limit: Option<Duration>,
+    ) -> Result<(Ran, f64), CommandError> {
         let checkpoints = self.folder.join(format!("trial-{}.checkpoints", self.key(spec, dir)));
-        let (ran, seconds) = self.go_on(spec, dir, among, (&checkpoints, None))?;
+        let (ran, seconds) = self.go_on(spec, dir, among, (&checkpoints, None, limit))?;
         if !matches!(ran, Ran::Interrupted) {
             let _ = fs::remove_dir_all(&checkpoints);
         }
@@ -251,7 +257,7 @@ impl Keeper {
         spec: &ExperimentSpec,
         dir: &Path,
         among: &Among,
-        (checkpoints, users): (&Path, Option<&PathBuf>),
+        (checkpoints, users, limit): (&Path, Option<&PathBuf>, Option<Duration>),
     ) -> Result<(Ran, f64), CommandError> {
         if self.fresh {
             let _ = fs::remove_dir_all(checkpoints);
@@ -275,6 +281,7 @@ impl Keeper {
                 // A trial is chosen by a number of its own, and its seconds are what the budget of a search counts.
                 baselines: users.is_some(),
                 silence: None,
+                limit: limit.map(|limit| limit.saturating_sub(Duration::try_from_secs_f64(spent).unwrap_or_default())),
             };
             let resumed = options.resume.is_some();
             let mut screen = Screen::among(among, self.begun, self.last_line.get());

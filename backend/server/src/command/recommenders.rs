@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use recspeed_types::catalogue::{self, Condition, Entry, Param, ParamKind};
 use recspeed_types::written as in_a_spec;
 use serde_json::json;
 
 use super::failure::CommandError;
 use super::output;
+
+/// Columns of a table where standard output is no terminal.
+const WIDTH: u16 = 120;
 
 /// Arguments of `recspeed recommenders`.
 #[derive(Debug, Args)]
@@ -70,6 +73,7 @@ fn list() -> String {
             if params.is_empty() { "–" } else { &params },
         ]);
     }
+    within(&mut table);
     format!("{table}\n`recspeed recommenders KIND` describes one of them.")
 }
 
@@ -105,8 +109,19 @@ fn describe(entry: &Entry) -> String {
     for (name, param) in entry.written_params() {
         table.add_row([&name, &param.kind.allowed(), &param.default_value().to_string(), &help(entry, param)]);
     }
+    within(&mut table);
     let _ = writeln!(text, "{table}");
     text
+}
+
+/// Keeps a table within the terminal, or within [`WIDTH`] where there is none; names in its first column stay whole.
+fn within(table: &mut Table) {
+    if table.width().is_none() {
+        table.set_width(WIDTH);
+    }
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
 }
 
 /// What a parameter does, what it takes for anything to read it, and what a search tries where that does not follow

@@ -13,6 +13,8 @@ use recspeed_types::comparison::Comparison;
 /// Its result has the warning that the file `warning` holds, with the seed in the place of SEED. Runs of the kind that
 /// the file `of-mean` names tell what the global mean gets, an rmse of 1.125, and what baselines get: `bias` an rmse of
 /// 1.0625, `popularity` a hit@1 of 0.125. Runs that were to fit no baselines are noted in `bare`, too.
+/// Runs with the neighbours that the file `refused` names, or all where there is a file `refuse-all`, are refused before any work: for
+/// their memory where there is a file `too-large`, for their spec otherwise.
 /// The run whose number stands in the file `slow` takes three seconds to fit. Runs of `slim` and `warp` fail, for what the file `cause`
 /// says.
 const WORKER: &str = r#"#!/bin/sh
@@ -31,7 +33,8 @@ say() { printf '{"run":"%s","seq":%s,"at_us":%s,%s}\n' "$run" "$seq" "$seq" "$1"
 cause=$(cat "$here/cause" 2>/dev/null || echo "it grew without bound")
 fail() { say '"kind":"failed","code":"diverged","cause":"'"$cause"'","detail":""'; exit 5; }
 case "$kind" in slim|warp) fail;; esac
-refuse() { say '"kind":"failed","code":"invalid-spec","cause":"there are no such neighbours","detail":""'; exit 2; }
+refuse() { code=invalid-spec; status=2; [ -e "$here/too-large" ] && { code=out-of-memory; status=3; }
+say '"kind":"failed","code":"'$code'","cause":"there are no such neighbours","detail":"","refusal":{"instead":[]}'; exit $status; }
 [ -e "$here/refuse-all" ] && refuse
 [ -e "$here/refused" ] && case " $(cat "$here/refused") " in *" $neighbours "*) refuse;; esac
 [ -e "$here/slow" ] && [ "$(wc -l < "$here/ran")" -eq "$(cat "$here/slow")" ] && {

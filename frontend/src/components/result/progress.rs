@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use recspeed_types::api::RunStatus;
 use recspeed_types::event::Phase;
+use recspeed_types::sentence;
 
 use super::silence::Silence;
 use crate::charts::{count, duration, share};
@@ -64,6 +65,10 @@ pub(crate) fn ProgressLine(
         let run = run.clone();
         Memo::new(move |_| run.view.with(|view| parts(view.phase, view.share())))
     };
+    let foretold = {
+        let run = run.clone();
+        Memo::new(move |_| run.view.with(|view| view.foretold.clone()))
+    };
     let elapsed = {
         let run = run.clone();
         Memo::new(move |_| run.view.with(|view| view.at_us) as f64 / 1e6)
@@ -114,6 +119,7 @@ pub(crate) fn ProgressLine(
                     ></progress>
                 }).collect_view()}
             </div>
+            {move || foretold.get().map(|text| view! { <p class="progress-detail" data-testid="foretold">{sentence(&text)}</p> })}
             <p class="visually-hidden" role="status" aria-live="polite">{move || spoken.get()}</p>
             <Silence run=run/>
         </div>

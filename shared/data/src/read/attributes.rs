@@ -120,7 +120,7 @@ fn add_line<'a>(
     let text = std::str::from_utf8(line).map_err(|_| BadReason::NotUtf8)?;
     let found = text.split('\t').count();
     if found != columns.len() + 1 {
-        return Err(BadReason::Columns { found, expected: columns.len() + 1 });
+        return Err(BadReason::columns(line, b'\t', found, columns.len() + 1));
     }
     let mut fields = text.split('\t');
     let id = fields.next().unwrap_or_default();

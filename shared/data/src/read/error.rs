@@ -7,6 +7,7 @@ use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
 use recspeed_types::spec::DataFormat;
 use serde::{Deserialize, Serialize};
 
+use super::separator::{hint, other_separator};
 use crate::interactions::Interactions;
 use crate::moment::{EARLIEST, EpochUnit, LATEST};
 
@@ -406,8 +407,9 @@ fn bad_lines(bad: u64, lines: u64, limit: f64, shown: &[BadLine]) -> String {
 /// What is wrong with one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum BadReason {
-    #[error("{expected} columns expected, found {found}")]
-    Columns { found: usize, expected: usize },
+    /// `own`: what separates columns; `other`: what separates so many of this line.
+    #[error("{expected} columns expected, found {found}{}", hint(*own, *other))]
+    Columns { found: usize, expected: usize, own: u8, other: Option<(u8, usize)> },
     #[error("has no item after the user")]
     NoItem,
     #[error("the {0} id is empty")]
@@ -420,6 +422,8 @@ pub(crate) enum BadReason {
     NotANumber { column: &'static str, text: String },
     #[error("the {column} is `{text}`, not a finite number")]
     NotFinite { column: &'static str, text: String },
+    #[error("the {column} is `{text}`, beyond the range of {bits}-bit numbers (up to {})", most(*bits))]
+    Beyond { column: &'static str, text: String, bits: u32 },
     #[error("the timestamp is `{text}`, outside the range of seconds since 1970")]
     TimeRange { text: String },
     /// Only a table has cells without a value.
@@ -432,6 +436,28 @@ pub(crate) enum BadReason {
     Nul,
     #[error("has {bytes} bytes, allowed are {MAX_LINE_BYTES}")]
     LineTooLong { bytes: usize },
+}
+
+impl BadReason {
+    /// A line of the wrong number of columns, where `own` separates them.
+    pub(crate) fn columns(line: &[u8], own: u8, found: usize, expected: usize) -> Self {
+        let other = if found < expected { other_separator(line, own, expected) } else { None };
+        Self::Columns { found, expected, own, other }
+    }
+
+    /// A text that was read as no finite number: it is none, or one that is too large for so many bits.
+    pub(crate) fn not_finite(column: &'static str, text: String, bits: u32) -> Self {
+        if text.bytes().any(|byte| byte.is_ascii_digit()) {
+            Self::Beyond { column, text, bits }
+        } else {
+            Self::NotFinite { column, text }
+        }
+    }
+}
+
+/// The largest number of so many bits.
+const fn most(bits: u32) -> &'static str {
+    if bits == 32 { "3.4e38" } else { "1.8e308" }
 }
 
 /// The first characters of a piece of a file, for quoting. Tabs, which divide columns, are shown as such.

@@ -51,7 +51,7 @@ pub(super) fn delimited(line: &[u8], columns: Columns) -> Result<Row<'_>, BadRea
     }
     if !columns.takes(found, last_empty) {
         let logical = |count: usize| (count - 1) / columns.step + 1;
-        return Err(BadReason::Columns { found: logical(found), expected: logical(columns.count) });
+        return Err(BadReason::columns(line, columns.delimiter, logical(found), logical(columns.count)));
     }
     for (which, id) in [("user", user), ("item", item)] {
         check_id(which, id)?;
@@ -95,7 +95,7 @@ fn parse_rating(field: &[u8]) -> Result<f32, BadReason> {
     let trimmed = field.trim_ascii();
     match fast_float2::parse::<f32, _>(trimmed) {
         Ok(rating) if rating.is_finite() => Ok(rating),
-        Ok(_) => Err(BadReason::NotFinite { column: "rating", text: quote(field) }),
+        Ok(_) => Err(BadReason::not_finite("rating", quote(field), 32)),
         Err(_) => Err(BadReason::NotANumber { column: "rating", text: quote(field) }),
     }
 }
@@ -112,7 +112,7 @@ fn parse_timestamp(field: &[u8]) -> Result<Told, BadReason> {
 pub(super) fn parse_number(column: &'static str, field: &[u8]) -> Result<f64, BadReason> {
     match fast_float2::parse::<f64, _>(field.trim_ascii()) {
         Ok(number) if number.is_finite() => Ok(number),
-        Ok(_) => Err(BadReason::NotFinite { column, text: quote(field) }),
+        Ok(_) => Err(BadReason::not_finite(column, quote(field), 64)),
         Err(_) => Err(BadReason::NotANumber { column, text: quote(field) }),
     }
 }

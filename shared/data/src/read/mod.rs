@@ -12,6 +12,7 @@ mod error;
 mod layout;
 mod line;
 mod repeats;
+mod separator;
 mod text;
 
 use rayon::prelude::*;

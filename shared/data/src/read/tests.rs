@@ -3,6 +3,7 @@
 // Test files of some thousand lines: clarity before speed.
 #![allow(clippy::format_collect)]
 
+mod bad_lines;
 mod packed;
 mod times;
 

@@ -73,7 +73,8 @@ impl Times {
 /// A number as it is kept; one beyond the range of an f32 would become an infinity.
 pub(super) fn finite(number: f64, column: &'static str) -> Result<f32, BadReason> {
     let kept = number as f32;
-    if kept.is_finite() { Ok(kept) } else { Err(BadReason::NotFinite { column, text: number.to_string() }) }
+    // In digits the largest of them is 309 long.
+    if kept.is_finite() { Ok(kept) } else { Err(BadReason::not_finite(column, format!("{number:e}"), 32)) }
 }
 
 fn ratings(column: &ArrayRef) -> Option<Vec<Option<f64>>> {

@@ -286,8 +286,8 @@ impl Need {
     /// Kinds to take where the data lack it, of those that do without.
     pub const fn without_it(self) -> &'static [&'static str] {
         match self {
-            Self::Order => &["item-knn", "als-implicit", "ease"],
-            Self::ItemAttributes | Self::UserAttributes | Self::Timestamps => &[],
+            Self::Order | Self::ItemAttributes => &["item-knn", "als-implicit", "ease"],
+            Self::UserAttributes | Self::Timestamps => &[],
         }
     }
 }

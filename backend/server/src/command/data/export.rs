@@ -55,6 +55,7 @@ pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
         let dataset = Dataset { source: named.source, filters: Filters::default() };
         (named.title, places::load_from(&home, &dataset, args.seed, &places::look_up())?, None)
     };
+    places::complain_of(&loaded);
     if let Some(whose) = args.attributes {
         return export_attributes(&title, whose, loaded, &args.to, format);
     }

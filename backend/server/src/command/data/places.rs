@@ -136,7 +136,14 @@ pub(super) fn load(home: &DataHome, source: Source, seed: u64) -> Result<Loaded,
     load_from(home, &Dataset { source, filters: Filters::default() }, seed, &look_up())
 }
 
-/// Reads the rows that a data set's filters keep.
+/// Says on standard error what was seen while data were read, for commands whose report does not.
+pub(super) fn complain_of(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        output::complain(&format!("warning: {warning}"));
+    }
+}
+
+/// Reads the rows that a data set's filters keep. What was seen while they were read stands in its warnings and is said by whoever asked.
 ///
 /// # Errors
 /// As [`load`].
@@ -151,11 +158,7 @@ pub(super) fn load_from(home: &DataHome, dataset: &Dataset, seed: u64, look_up: 
     };
     let loaded = home.load(&LoadRequest { dataset, seed, look_up }, &mut progress);
     bar.finish_and_clear();
-    let loaded = loaded.map_err(|error| DataError::Home(error.to_string()))?;
-    for warning in &loaded.warnings {
-        output::complain(&format!("warning: {warning}"));
-    }
-    Ok(loaded)
+    loaded.map_err(|error| DataError::Home(error.to_string()))
 }
 
 /// Takes a file into the lab's folder.

@@ -17,6 +17,8 @@ pub(super) struct Ending {
     pub(super) status: ExitStatus,
     /// Whether it was asked to stop.
     pub(super) interrupted: bool,
+    /// Whether it was ended because its time was over.
+    pub(super) cut_off: bool,
     /// Whether that was this program's doing.
     pub(super) killed_by_us: bool,
     /// The end of its log.

@@ -34,9 +34,9 @@ use self::story::Story;
 use self::worker::{Heard, WorkerProcess};
 use super::failure::CommandError;
 use super::models::ModelCommandError;
-use super::output;
 use super::timeline::trace_of;
 use super::writable;
+use super::{figures, output};
 use crate::whole_file;
 
 /// How long a worker that was asked to stop may take before it is killed.
@@ -108,6 +108,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
         users: None,
         baselines: true,
         silence: None,
+        limit: None,
     };
     let mut screen = Screen::with_lines(&title);
     let (worker, mut story) = watch(&spec, &options, &mut screen, &Interrupts::listen())?;
@@ -216,7 +217,12 @@ fn asked_by(summary: &RunSummary) -> String {
 /// How a run among others ended: its result, its failure, or not at all because the user stopped it.
 pub(super) enum Ran {
     Finished(Box<RunSummary>),
-    Failed { code: FailureCode, cause: String },
+    /// `refused`: before any work, for its spec, its data or what it would take.
+    Failed {
+        code: FailureCode,
+        cause: String,
+        refused: bool,
+    },
     Interrupted,
 }
 
@@ -246,10 +252,15 @@ pub(super) fn run_with_ledger(
 ) -> Result<(Ran, Vec<u64>), CommandError> {
     let (worker, mut story) = watch(spec, options, screen, interrupts)?;
     let ran = match story.take_last() {
+        _ if worker.cut_off => {
+            let limit = figures::seconds(options.limit.unwrap_or_default().as_secs_f64());
+            let cause = format!("the {limit} that were left to it are over");
+            Ran::Failed { code: FailureCode::TimeLimit, cause, refused: false }
+        }
         Some(EventKind::Finished { summary }) => worker.after_finished().map(|_| Ran::Finished(summary))?,
         _ if worker.interrupted => Ran::Interrupted,
         Some(EventKind::Failed { code: FailureCode::Cancelled, .. }) => Ran::Interrupted,
-        Some(EventKind::Failed { code, cause, .. }) => Ran::Failed { code, cause },
+        Some(EventKind::Failed { code, cause, refusal, .. }) => Ran::Failed { code, cause, refused: refusal.is_some() },
         _ => return Err(worker.without_end(&options.program).into()),
     };
     let ranks = if spec.engine.kind.is_reference() { story.peaks() } else { story.held() };
@@ -287,7 +298,14 @@ fn listen(
     let mut asked: Option<Instant> = None;
     let begun = Instant::now();
     let mut silence = Silence::default();
-    loop {
+    let cut_off = loop {
+        // Nothing of it is kept, so it is not asked to stop, which may take it as long as a checkpoint does; nor is it heard any more:
+        // its last line may be half of one.
+        let is_late = || options.limit.is_some_and(|limit| begun.elapsed() >= limit);
+        if asked.is_none() && !story.is_over() && is_late() {
+            process.kill();
+            break true;
+        }
         if interrupts.take() > 0 {
             match asked {
                 None => {
@@ -332,8 +350,8 @@ fn listen(
                     output::complain(&format!("recspeed: {told}"));
                 }
             }
-            Heard::End => break,
+            Heard::End => break false,
         }
-    }
-    Ok((process.ending(asked.is_some())?, story))
+    };
+    Ok((Ending { cut_off, ..process.ending(asked.is_some())? }, story))
 }

@@ -85,6 +85,10 @@ impl Screen {
                 }
             }
             EventKind::Metric { name, split, epoch, value, .. } => self.measure(name, *split, *epoch, *value),
+            // What is foretold to take long stays above the bars.
+            EventKind::Log { message, seconds: Some(_) } => {
+                let _ = self.bars.println(output::printable(&format!("recspeed: {message}")));
+            }
             EventKind::Warning { message } => {
                 let _ = self.bars.println(output::printable(&format!("recspeed: warning: {message}")));
             }

@@ -74,6 +74,8 @@ pub(in crate::command) struct WorkerOptions {
     pub(in crate::command) baselines: bool,
     /// How long it may say nothing before it is ended; where somebody watches, that is theirs to decide.
     pub(in crate::command) silence: Option<Duration>,
+    /// How long it may run before it is ended, with nothing kept.
+    pub(in crate::command) limit: Option<Duration>,
 }
 
 /// What came from the worker.
@@ -243,7 +245,7 @@ impl WorkerProcess {
         let status = self.reap()?;
         // The log's reader needs a moment for the last lines.
         thread::sleep(Duration::from_millis(20));
-        Ok(Ending { status, interrupted, killed_by_us: self.killed_by_us, log: self.log_tail() })
+        Ok(Ending { status, interrupted, cut_off: false, killed_by_us: self.killed_by_us, log: self.log_tail() })
     }
 
     fn log_tail(&self) -> LogTail {

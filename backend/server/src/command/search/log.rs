@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use recspeed_search::{Judged, Values};
-use recspeed_types::{MetricName, RunSummary};
+use recspeed_types::{FailureCode, MetricName, RunSummary};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -84,6 +84,12 @@ pub(super) struct Trial {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<String>,
+    /// What kind of failure; absent in logs from before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<FailureCode>,
+    /// Whether it was refused before any work: such a trial may cost none of the budget, see [`Plan::counted`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) refused: bool,
     /// SHA-256 of the data that it saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<String>,
@@ -97,7 +103,7 @@ impl Trial {
         of: &Member,
         values: &Values,
         seconds: f64,
-        cause: String,
+        (code, cause): (Option<FailureCode>, String),
     ) -> Self {
         let paths = of.space.dimensions().iter().map(|dimension| dimension.path.clone());
         Self {
@@ -112,6 +118,8 @@ impl Trial {
             epochs: None,
             best_epoch: None,
             cause: Some(cause),
+            code,
+            refused: false,
             data: None,
         }
     }
@@ -134,7 +142,7 @@ impl Trial {
             best_epoch: training.and_then(|training| training.best_epoch),
             cause: None,
             data: Some(summary.data.sha256.clone()),
-            ..Self::failed(member, number, of, values, seconds, String::new())
+            ..Self::failed(member, number, of, values, seconds, (None, String::new()))
         }
     }
 
@@ -267,9 +275,24 @@ impl Log {
         self.tests.iter().filter(|look| look.member == member).count()
     }
 
-    /// Trials of a member that failed.
+    /// Trials of a member that failed, without those that were [refused](Self::refusals).
     pub(super) fn failures(&self, member: usize) -> usize {
-        self.of(member).filter(|trial| trial.value.is_none()).count()
+        self.of(member).filter(|trial| trial.value.is_none() && !trial.refused).count()
+    }
+
+    /// Trials of a member that were refused before any work.
+    pub(super) fn refusals(&self, member: usize) -> usize {
+        self.of(member).filter(|trial| trial.refused).count()
+    }
+
+    /// Trials of a member as its budget counts them.
+    pub(super) fn counted(&self, member: usize, plan: &Plan) -> usize {
+        plan.counted(self.count(member), self.refusals(member))
+    }
+
+    /// Of what kind the last failure of a member was, where that is known.
+    pub(super) fn last_failure(&self, member: usize) -> Option<FailureCode> {
+        self.of(member).filter_map(|trial| trial.code).last()
     }
 
     /// The hash of the data that the trials saw; `None` before the first of them.

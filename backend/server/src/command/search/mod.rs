@@ -31,7 +31,7 @@ pub struct SearchArgs {
     /// Trials of each recommender (20 unless set here or in the file)
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TRIALS)))]
     trials: Option<u32>,
-    /// Seconds of each recommender: no trial begins after them
+    /// Seconds of each recommender: the trial that runs then is cut off
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seconds: Option<f64>,
     /// How the next trial is chosen (tpe unless set here or in the file)
@@ -97,8 +97,10 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
     let (mut results, mut failure) = (Vec::new(), None);
     for (place, (member, found)) in plan.members.iter().zip(best.iter().zip(specs)).enumerate() {
         let (Some(best), Some(spec)) = found else {
-            output::complain(&format!("{}: no trial finished; see {}", member.name, log.path().display()));
-            failure.get_or_insert(FailureCode::Diverged);
+            let code = log.last_failure(place).unwrap_or(FailureCode::Diverged);
+            let remedy = if code == FailureCode::TimeLimit { "give more with --seconds, or " } else { "" };
+            output::complain(&format!("{}: no trial finished; {remedy}see {}", member.name, log.path().display()));
+            failure.get_or_insert(code);
             continue;
         };
         let title = format!("{}, the best of its trials on the test rows", member.name);

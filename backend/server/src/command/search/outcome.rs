@@ -28,10 +28,12 @@ pub(super) struct Result {
     metric: String,
     /// What it might use: the same as the others, but for one trial of what has nothing to search.
     budget: String,
-    /// Trials, those that failed included.
+    /// Trials, those that failed or were refused included.
     trials: usize,
-    /// Those that failed.
+    /// Those that failed, or were cut off where their time was over.
     failed: usize,
+    /// Those that were refused before any work.
+    refused: usize,
     /// Seconds that they took.
     seconds: f64,
     /// Number of the best trial, from 1.
@@ -70,6 +72,7 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, run: Ke
         budget: plan.budget_of(member),
         trials: log.count(place),
         failed: log.failures(place),
+        refused: log.refusals(place),
         seconds: log.seconds(place),
         best_trial: best.number,
         parameters: best.parameters.clone(),
@@ -86,8 +89,8 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, run: Ke
 
 /// What one must know of the budget and of the rows that judged. `trial`: the best one; `spec`: as that was measured on the test rows.
 fn notes(plan: &Plan, place: usize, log: &Log, trial: Option<&ExperimentSpec>, spec: &ExperimentSpec) -> Vec<String> {
-    let trials = log.count(place);
-    let most = (0..plan.members.len()).map(|other| log.count(other)).max().unwrap_or(trials);
+    let trials = log.counted(place, plan);
+    let most = (0..plan.members.len()).map(|other| log.counted(other, plan)).max().unwrap_or(trials);
     let mut notes = Vec::new();
     if let Some(ended) = plan.used_up(&plan.members[place], trials, log.seconds(place)) {
         notes.push(if trials < most {
@@ -190,11 +193,7 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
             |metrics: &BTreeMap<String, f64>| metrics.get(&metric).map_or("–".to_owned(), |v| figures::value(*v));
         table.add_row([
             result.name.clone(),
-            match result.failed {
-                _ if result.fixed => FIXED.to_owned(),
-                0 => result.trials.to_string(),
-                failed => format!("{} ({failed} failed)", result.trials),
-            },
+            if result.fixed { FIXED.to_owned() } else { counts(result.trials, result.refused, result.failed) },
             figures::seconds(result.seconds),
             result.values.clone(),
             of(&result.validation),
@@ -232,6 +231,16 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
     text
 }
 
+/// `9`, or `9 (2 refused, 1 failed)`.
+fn counts(trials: usize, refused: usize, failed: usize) -> String {
+    let told: Vec<String> = [(refused, "refused"), (failed, "failed")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if told.is_empty() { trials.to_string() } else { format!("{trials} ({})", told.join(", ")) }
+}
+
 /// How often the test rows were looked at, of each recommender, in words.
 fn looks(of_each: impl Iterator<Item = usize>) -> String {
     let (least, most) = of_each.fold((usize::MAX, 0), |(least, most), looks| (least.min(looks), most.max(looks)));
@@ -252,6 +261,13 @@ mod tests {
         assert_eq!(told(&[1, 1]), "once, at the end");
         assert!(told(&[2, 2]).starts_with("2 times"), "{}", told(&[2, 2]));
         assert!(told(&[1, 3]).starts_with("1 to 3 times"), "{}", told(&[1, 3]));
+    }
+
+    #[test]
+    fn refused_trials_are_told_apart_from_those_that_failed() {
+        assert_eq!(counts(9, 0, 0), "9");
+        assert_eq!(counts(9, 2, 0), "9 (2 refused)");
+        assert_eq!(counts(9, 2, 1), "9 (2 refused, 1 failed)");
     }
 
     #[test]

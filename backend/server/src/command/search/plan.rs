@@ -1,6 +1,7 @@
 //! What is searched, on what, and for how long.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use recspeed_search::{Judged, Space, SpaceError, Values};
 use recspeed_types::metric::Direction;
@@ -220,7 +221,19 @@ impl Plan {
         self.members.first().map_or(0, |member| member.spec.seed)
     }
 
-    /// Whether no further trial begins.
+    /// How many of so many trials the budget counts: those that were refused before any work cost none of it, up to as many as it has
+    /// trials, so that a space of which nearly everything is refused comes to an end.
+    pub(super) fn counted(&self, trials: usize, refused: usize) -> usize {
+        counted_of(trials, refused, self.most_trials())
+    }
+
+    /// Seconds that are left to the next trial after `seconds`; `None` where no time ends it.
+    pub(super) fn left(&self, seconds: f64) -> Option<Duration> {
+        // What is longer than a duration can be ends nothing.
+        self.search.seconds.and_then(|most| Duration::try_from_secs_f64((most - seconds).max(0.0)).ok())
+    }
+
+    /// Whether no further trial begins after so many that are [counted](Self::counted).
     pub(super) fn is_spent(&self, trials: usize, seconds: f64) -> bool {
         let by_count = self.most_trials().is_some_and(|most| trials >= most as usize);
         by_count || self.search.seconds.is_some_and(|most| seconds >= most)
@@ -284,18 +297,18 @@ impl Plan {
             (Some(trials), Some(seconds)) => format!("{trials} trials within {}", figures::seconds(seconds)),
             (Some(trials), None) => format!("{trials} trials"),
             (None, seconds) => {
-                format!("as many trials as begin within {}", figures::seconds(seconds.unwrap_or_default()))
+                format!("as many trials as end within {}", figures::seconds(seconds.unwrap_or_default()))
             }
         }
     }
 
-    /// What a trial is called while it runs: `item-knn, trial 3 of 20: neighbours 12`.
-    pub(super) fn title(&self, member: &Member, number: usize, values: &Values) -> String {
+    /// What a trial is called while it runs: `item-knn, trial 3 of 20: neighbours 12`. `counted`: those before it that its budget
+    /// counts.
+    pub(super) fn title(&self, member: &Member, number: usize, counted: usize, values: &Values) -> String {
         if member.is_fixed() {
             return format!("{}, {FIXED}", member.name);
         }
-        let of = self.most_trials().map_or_else(String::new, |most| format!(" of {most}"));
-        format!("{}, trial {number}{of}: {}", member.name, words(member, values))
+        format!("{}, trial {}: {}", member.name, number_of(number, counted, self.most_trials()), words(member, values))
     }
 
     /// Smaller is better.
@@ -398,13 +411,27 @@ fn plain(number: f64) -> String {
     written(format!("{number:.3e}").parse().unwrap_or(number))
 }
 
+/// How many of so many trials a budget of `most` counts.
+fn counted_of(trials: usize, refused: usize, most: Option<u32>) -> usize {
+    trials.saturating_sub(most.map_or(refused, |most| refused.min(most as usize)))
+}
+
+/// `3 of 20`; where some before it do not count: `5, after 2 of 20 that count`. Whether it counts itself is not known yet.
+fn number_of(number: usize, counted: usize, most: Option<u32>) -> String {
+    match most {
+        None => number.to_string(),
+        Some(most) if number == counted + 1 => format!("{number} of {most}"),
+        Some(most) => format!("{number}, after {counted} of {most} that count"),
+    }
+}
+
 /// Seconds that trials up to a budget of `most` trials or `limit` seconds take, if they take as long as `trials` of `spent` seconds.
 fn rest_of(trials: usize, spent: f64, most: Option<u32>, limit: Option<f64>) -> Option<f64> {
     if trials == 0 {
         return None;
     }
     let by_count = most.map(|most| (most as usize).saturating_sub(trials) as f64 * spent / trials as f64);
-    // No trial begins after that.
+    // The trial that runs then is cut off.
     let by_time = limit.map(|limit| (limit - spent).max(0.0));
     by_count.into_iter().chain(by_time).min_by(f64::total_cmp)
 }
@@ -418,7 +445,7 @@ mod tests {
     use recspeed_types::search::{Range, SearchMember};
     use recspeed_types::spec::RecommenderSpec;
 
-    use super::{Member, plain, rest_of, words};
+    use super::{Member, counted_of, number_of, plain, rest_of, words};
 
     #[test]
     fn a_parameter_that_nothing_reads_under_the_other_values_is_not_told_as_one_of_the_best() {
@@ -442,6 +469,18 @@ mod tests {
     fn values_that_are_tried_are_told_as_somebody_writes_them() {
         let told = [10.0, 0.736_489_585_564_221_6, 3.2e-5, 0.0, -0.5, 123_456.0, 2e7].map(plain);
         assert_eq!(told, ["10", "0.7365", "3.2e-5", "0", "-0.5", "123500", "2e7"]);
+    }
+
+    #[test]
+    fn refused_trials_cost_no_budget_up_to_as_many_as_it_has_trials() {
+        let counted = |trials, refused| counted_of(trials, refused, Some(4));
+        assert_eq!((counted(3, 0), counted(5, 3), counted(6, 4)), (3, 2, 2));
+        // Where everything is refused, eight trials end it.
+        assert_eq!((counted(7, 7), counted(8, 8)), (3, 4));
+        assert_eq!(counted_of(9, 7, None), 2, "a budget of time counts none");
+        assert_eq!(number_of(3, 2, Some(20)), "3 of 20");
+        assert_eq!(number_of(5, 2, Some(20)), "5, after 2 of 20 that count");
+        assert_eq!(number_of(5, 2, None), "5");
     }
 
     #[test]

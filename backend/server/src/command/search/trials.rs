@@ -1,5 +1,7 @@
 //! The trials of one recommender, one after another, as long as its budget allows.
 
+use std::time::Duration;
+
 use recspeed_search::Judged;
 use recspeed_types::{FailureCode, MetricName};
 
@@ -12,60 +14,73 @@ use crate::command::{figures, output};
 
 /// All trials of the member at `place` that its budget allows; a status when the search must end here.
 ///
-/// A trial that a worker refuses, for its spec or its data, has failed; but where everything would be refused, as with a file that is not
-/// there, the search ends and no trial is written down, so that it goes on once that is mended. Whether it would is asked of the
-/// recommender as it is, where no trial tells.
+/// A trial that a worker refuses, for its spec, its data or the memory and the time that it would take, is written down as that; but where
+/// everything would be refused, as with a file that is not there, the search ends and no trial is written down, so that it goes on once
+/// that is mended. Whether it would is asked of the recommender as it is, where no trial tells.
 pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper) -> Result<Option<u8>, CommandError> {
     let member = &plan.members[place];
     // The last trials as far as they were refused, and whether something before them was not.
     let (mut refused, mut one_was_not): (Vec<Trial>, bool) = (Vec::new(), false);
+    // Whether one has ever had the memory that it takes.
+    let mut one_fitted = log.best(place, plan).is_some();
     loop {
         let mut history = log.judged(place, member, plan);
         history.extend(refused.iter().map(|trial| Judged { values: trial.values(member), loss: None }));
         let seconds = log.seconds(place) + refused.iter().map(|trial| trial.seconds).sum::<f64>();
-        let next = if plan.is_spent(history.len(), seconds) { None } else { plan.propose(member, &history)? };
+        let free = log.refusals(place) + refused.iter().filter(|trial| trial.refused).count();
+        let counted = plan.counted(history.len(), free);
+        let next = if plan.is_spent(counted, seconds) { None } else { plan.propose(member, &history)? };
         let Some((values, spec)) = next else {
             write(&mut refused, log)?;
-            if let Some(ended) = plan.used_up(member, history.len(), seconds) {
+            if let Some(ended) = plan.used_up(member, counted, seconds) {
                 let (budget, why) = (plan.budget(), plan.nothing_new(member));
                 output::complain(&format!("{}: {ended}, before its budget of {budget}: {why}", member.name));
             }
             return Ok(None);
         };
         let number = history.len() + 1;
-        let title = plan.title(member, number, &values);
+        let title = plan.title(member, number, counted, &values);
         let among = Among {
             title: title.clone(),
             place: plan.place_of(place),
             best: log.best(place, plan).map(|best| format!("{} (trial {})", told(best, plan), best.number)),
-            rest: plan.rest(history.len(), seconds).map(|seconds| (seconds, "trials")),
+            rest: plan.rest(counted, seconds).map(|seconds| (seconds, "trials")),
         };
-        let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &among)?;
+        let left = plan.left(seconds);
+        let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &among, left)?;
         let trial = match with_value(ran, plan.metric) {
             Ran::Interrupted => return Ok(Some(interrupted(log))),
-            Ran::Failed { code, cause } if is_refusal(code) => {
+            Ran::Failed { code, cause, refused: before_work } if is_refusal(code, before_work) => {
                 output::complain(&format!("{title}: refused: {cause}"));
-                refused.push(Trial::failed(place, number, member, &values, seconds, cause));
+                let trial = Trial::failed(place, number, member, &values, seconds, (Some(code), cause));
+                refused.push(Trial { refused: before_work, ..trial });
+                if one_fitted && code == FailureCode::OutOfMemory {
+                    // Its own size alone: the data were read, and asking the recommender as it is would be a whole fit.
+                    write(&mut refused, log)?;
+                    continue;
+                }
                 if one_was_not {
                     // This one's own fault, or something has happened since: the next one tells.
                     one_was_not = false;
                     continue;
                 }
-                if let Some(status) = as_it_is(plan, place, code, log, keeper)? {
+                if let Some(status) = as_it_is(plan, place, (code, left), log, keeper)? {
                     return Ok(Some(status));
                 }
-                one_was_not = true;
+                (one_was_not, one_fitted) = (true, true);
                 write(&mut refused, log)?;
                 continue;
             }
-            Ran::Failed { cause, .. } => Trial::failed(place, number, member, &values, seconds, cause),
+            Ran::Failed { code, cause, .. } => {
+                Trial::failed(place, number, member, &values, seconds, (Some(code), cause))
+            }
             Ran::Finished(summary) if log.data().is_some_and(|seen| seen != summary.data.sha256) => {
                 return Err(SearchError::OtherData { path: log.path().display().to_string() }.into());
             }
             Ran::Finished(summary) => Trial::finished(place, number, member, &values, seconds, &summary, plan.metric),
         };
         output::complain(&format!("{title}: {} ({})", told(&trial, plan), figures::seconds(seconds)));
-        one_was_not = true;
+        (one_was_not, one_fitted) = (true, true);
         write(&mut refused, log)?;
         log.add(trial)?;
     }
@@ -74,6 +89,9 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
 /// What came of a trial: `ndcg@10 0.3`, or why it failed.
 fn told(trial: &Trial, plan: &Plan) -> String {
     match (trial.value, &trial.cause) {
+        (None, Some(cause)) if trial.code == Some(FailureCode::TimeLimit) => {
+            format!("cut off: {}", first_sentence(cause))
+        }
         (Some(value), _) => format!("{} {}", plan.metric, figures::value(value)),
         (None, Some(cause)) => format!("failed: {}", first_sentence(cause)),
         (None, None) => format!("failed: it gave no {}", plan.metric),
@@ -96,14 +114,15 @@ fn with_value(ran: Ran, metric: MetricName) -> Ran {
     let due = format!("{name} is not measured");
     let why = summary.warnings.iter().find(|warning| warning.starts_with(&due)).cloned();
     match why.filter(|_| !summary.metrics.contains_key(&name)) {
-        Some(cause) => Ran::Failed { code: FailureCode::InvalidSpec, cause },
+        Some(cause) => Ran::Failed { code: FailureCode::InvalidSpec, cause, refused: false },
         None => Ran::Finished(summary),
     }
 }
 
-/// Whether a failure says that the spec or the data are wrong, and not how a training went.
-fn is_refusal(code: FailureCode) -> bool {
-    matches!(code, FailureCode::Data | FailureCode::InvalidSpec)
+/// Whether a failure says that the spec or the data are wrong, or was a refusal before any work, and not how a training went.
+/// `refused`: whether the worker says that.
+fn is_refusal(code: FailureCode, refused: bool) -> bool {
+    refused || matches!(code, FailureCode::Data | FailureCode::InvalidSpec)
 }
 
 fn write(refused: &mut Vec<Trial>, log: &mut Log) -> Result<(), SearchError> {
@@ -111,11 +130,11 @@ fn write(refused: &mut Vec<Trial>, log: &mut Log) -> Result<(), SearchError> {
 }
 
 /// Whether the recommender at `place` is refused too as the file has it; then the status that ends the search. Networks take one epoch of
-/// it. `code`: that of the trial that was refused.
+/// it. `code`: that of the trial that was refused; `left`: the time that it had, which this may take as well.
 fn as_it_is(
     plan: &Plan,
     place: usize,
-    code: FailureCode,
+    (code, left): (FailureCode, Option<Duration>),
     log: &Log,
     keeper: &Keeper,
 ) -> Result<Option<u8>, CommandError> {
@@ -125,10 +144,10 @@ fn as_it_is(
     }
     let title = format!("{}, as it is, to see whether it can be tried at all", member.name);
     let among = Among { title: title.clone(), place: plan.place_of(place), ..Among::default() };
-    let (ran, _) = keeper.try_out(&Plan::probe_spec(member), &plan.dir, &among)?;
+    let (ran, _) = keeper.try_out(&Plan::probe_spec(member), &plan.dir, &among, left)?;
     Ok(match with_value(ran, plan.metric) {
         Ran::Interrupted => Some(interrupted(log)),
-        Ran::Failed { code, cause } if is_refusal(code) => {
+        Ran::Failed { code, cause, refused } if is_refusal(code, refused) => {
             output::complain(&format!("recspeed: {title}: {cause}"));
             Some(code.exit_status())
         }
@@ -165,7 +184,7 @@ mod tests {
     /// The cause of a trial that counts as refused.
     fn refused(metric: &str, summary: RunSummary) -> Option<String> {
         match with_value(Ran::Finished(Box::new(summary)), metric.parse().expect("a metric")) {
-            Ran::Failed { code, cause } if is_refusal(code) => Some(cause),
+            Ran::Failed { code, cause, refused } if is_refusal(code, refused) => Some(cause),
             Ran::Finished(_) => None,
             _ => panic!("neither refused nor finished"),
         }
@@ -189,10 +208,17 @@ mod tests {
         let metric = "rmse".parse().expect("a metric");
         assert!(matches!(with_value(Ran::Interrupted, metric), Ran::Interrupted));
         for code in [FailureCode::Diverged, FailureCode::Data, FailureCode::OutOfMemory] {
-            let failed = Ran::Failed { code, cause: "rmse is not measured: no".to_owned() };
-            let Ran::Failed { code: after, cause } = with_value(failed, metric) else { panic!("{code:?}") };
-            assert_eq!((after, &cause[..]), (code, "rmse is not measured: no"));
+            let failed = Ran::Failed { code, cause: "rmse is not measured: no".to_owned(), refused: false };
+            let Ran::Failed { code: after, cause, refused } = with_value(failed, metric) else { panic!("{code:?}") };
+            assert_eq!((after, &cause[..], refused), (code, "rmse is not measured: no", false));
         }
+    }
+
+    #[test]
+    fn what_was_refused_for_its_memory_is_a_refusal_and_what_ran_out_of_it_is_not() {
+        assert!(is_refusal(FailureCode::OutOfMemory, true) && !is_refusal(FailureCode::OutOfMemory, false));
+        assert!(is_refusal(FailureCode::Data, false) && is_refusal(FailureCode::InvalidSpec, false));
+        assert!(!is_refusal(FailureCode::Diverged, false) && !is_refusal(FailureCode::TimeLimit, false));
     }
 
     #[test]

@@ -122,6 +122,7 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
         // The tables have none of them.
         baselines: false,
         silence: None,
+        limit: None,
     };
     let names: Vec<&str> = planned.iter().map(|row| row.name.as_str()).collect();
     let keys = numbered(&names);
@@ -164,7 +165,7 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
                     stopped = true;
                     break 'turns;
                 }
-                Ok((Ran::Failed { code, cause }, _)) => with_remedy(cause, Some(code), course.less_memory),
+                Ok((Ran::Failed { code, cause, .. }, _)) => with_remedy(cause, Some(code), course.less_memory),
                 // A worker that hangs or died: the study goes on with the others.
                 Err(CommandError::Worker(WorkerError::Hung { after, log })) => {
                     limit::silent(&row.planned.name, after) + &log.to_string()
@@ -238,7 +239,7 @@ fn once(
     let ran = match &planned.by {
         By::Worker => run_with_ledger(&spec, options, &mut screen, interrupts),
         By::Tab { program, before } => {
-            let failed = |cause: String| Ran::Failed { code: FailureCode::Worker, cause };
+            let failed = |cause: String| Ran::Failed { code: FailureCode::Worker, cause, refused: false };
             let time = args.time_of_tab();
             let ran = match tab::run(program, &spec, *before, time, interrupts) {
                 Answer::Told(summary) => Ran::Finished(summary),
@@ -341,6 +342,7 @@ mod tests {
             users: None,
             baselines: false,
             silence: Some(Duration::from_secs(3)),
+            limit: None,
         };
         let begun = std::time::Instant::now();
         let args = StudyArgs::default();

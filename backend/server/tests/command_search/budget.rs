@@ -1,0 +1,78 @@
+//! What a trial costs that was refused before any work, and one that its time ends.
+
+use std::fs;
+
+use super::bench::{Bench, stderr, stdout};
+use super::{SEARCH, neighbours, search, trials};
+
+#[test]
+fn a_search_of_what_is_too_large_as_it_is_ends_with_the_status_of_that_and_spends_no_trial() {
+    let bench = Bench::new(SEARCH);
+    bench.put("refuse-all", "");
+    bench.put("too-large", "");
+    let output = search(&bench, &["--trials", "12"]);
+    // As `recspeed run`: 3 says that the memory is not there.
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!((bench.ran().len(), trials(&bench, "found").len()), (2, 0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("as it is, to see whether it can be tried at all"), "{}", stderr(&output));
+}
+
+#[test]
+fn points_that_are_refused_cost_none_of_the_trials() {
+    for cause in ["too-large", "no-such-spec"] {
+        let bench = Bench::new(SEARCH);
+        bench.put("refused", "1 2 3 4");
+        bench.put(cause, "");
+        let output = search(&bench, &["--trials", "5"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let tried = trials(&bench, "found");
+        assert_eq!(tried.iter().filter(|trial| !trial["value"].is_null()).count(), 5, "{cause}: {tried:?}");
+        let refused: Vec<_> = tried.iter().filter(|trial| trial["refused"] == true).collect();
+        assert_eq!(refused.len(), tried.len() - 5);
+        assert!(!refused.is_empty() && refused.iter().all(|trial| neighbours(trial) < 5), "{cause}: {tried:?}");
+        let told = format!("{} ({} refused)", tried.len(), refused.len());
+        assert!(stdout(&output).contains(&told), "{}", stdout(&output));
+        assert!(stderr(&output).contains(": refused: there are no such neighbours"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_space_of_which_nearly_everything_is_refused_comes_to_an_end() {
+    let bench = Bench::new(SEARCH);
+    // Without the neighbours of the recommender as the file has it, which can be tried.
+    bench.put("refused", "1 2 3 4 5 6 7 8");
+    let output = search(&bench, &["--trials", "2"]);
+    let tried = trials(&bench, "found");
+    let refused = tried.iter().filter(|trial| trial["refused"] == true).count();
+    assert_eq!(tried.len() - refused.min(2), 2, "{tried:?}");
+    let due = if refused == tried.len() { 2 } else { 0 };
+    assert_eq!(output.status.code(), Some(due), "{}", stderr(&output));
+}
+
+#[test]
+fn the_trial_that_runs_when_the_seconds_are_over_is_cut_off_and_gives_no_value() {
+    let bench = Bench::new(SEARCH);
+    bench.put("slow", "2");
+    let output = search(&bench, &["--seconds", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let tried = trials(&bench, "found");
+    assert_eq!(tried.len(), 2, "{tried:?}");
+    assert!(tried[0]["value"].is_f64() && tried[1]["value"].is_null(), "{tried:?}");
+    assert_eq!(tried[1]["code"], "time-limit");
+    // The slow run alone takes three.
+    let seconds: f64 = tried.iter().map(|trial| trial["seconds"].as_f64().unwrap()).sum();
+    assert!((2.0..2.9).contains(&seconds), "{seconds}");
+    assert!(stderr(&output).contains(": cut off: the "), "{}", stderr(&output));
+    assert!(stdout(&output).contains("2 (1 failed)"), "{}", stdout(&output));
+    let left: Vec<_> = fs::read_dir(bench.path("found")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".checkpoints")), "{left:?}");
+}
+
+#[test]
+fn where_no_trial_ends_within_the_seconds_the_search_says_what_to_give() {
+    let bench = Bench::new(SEARCH);
+    bench.put("slow", "1");
+    let output = search(&bench, &["--seconds", "1"]);
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no trial finished; give more with --seconds"), "{}", stderr(&output));
+}
