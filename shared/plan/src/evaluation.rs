@@ -253,11 +253,12 @@ fn of_a_pair(network: &Products) -> u64 {
 }
 
 /// Histories that are read once more, each thread some of them: packed, they take at most a full row each, and are taken to be
-/// no more than twice as long as they are on average, where that is known: of some hundred that follow each other as their
-/// users came, the mean is near that of all.
+/// no more than half again as long as they are on average, where that is known: of some hundred that follow each other as
+/// their users came, the mean is near that of all.
 fn reading(network: crate::attention::Blocks, of_a_user: Option<u64>, threads: u64) -> Blocks {
+    let long = |mean: u64| mean.saturating_add(mean.div_ceil(2));
     let slots =
-        |rows: Rows| of_a_user.map_or(rows.width, |mean| rows.width.min((2 * mean).next_multiple_of(rows.align)));
+        |rows: Rows| of_a_user.map_or(rows.width, |mean| rows.width.min(long(mean).next_multiple_of(rows.align)));
     let rows = network.rows_where(slots);
     let shares = SHARES * network.heads * rows.scored;
     Blocks { of_a_thread: TOGETHER * slots(rows) * NUMBER * (OF_A_SLOT * network.d + shares), threads }

@@ -2,7 +2,7 @@
 //! processes (docs/parallel.md), and lie above all of them.
 
 use crate::sharding::ShardLevel;
-use crate::{DeviceMemory, Outlook, RankOutlook, Strategy};
+use crate::{DeviceMemory, Outlook, RankOutlook, StepNeeds, Strategy};
 
 /// What is known of the process whose threads the ranks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ pub struct ProcessNeeds {
     pub scoring: u64,
     /// Threads that compute them, beside those of the ranks.
     pub scorers: u64,
+    /// What a step holds beside the ledgers of layers: rows that are looked up, and scores.
+    pub step: StepNeeds,
 }
 
 /// What such a process, or all of them, will hold at the worst moment.
@@ -35,7 +37,7 @@ pub struct ProcessOutlook {
     pub before: u64,
     /// The ranks' ledgers ([`Outlook::together`]).
     pub ledgers: u64,
-    /// What updates and exchanges compute with, beyond what the ledgers count of it.
+    /// What steps look up and score ([`ProcessNeeds::step`]), and what updates and exchanges compute with, beyond what the ledgers count of it.
     pub computing: u64,
     /// What the first rank brings together beyond that, for its judgement and for a checkpoint.
     pub collecting: u64,
@@ -156,6 +158,11 @@ impl Outlook {
             if here(rank) { beyond } else { update.on_the_machine(strategy.offload, replicas) }
         };
         let computing = copies * updates.iter().enumerate().map(of_rank).sum::<u64>();
+        // Scores are computed on the last rank of each pipeline, before anything is updated.
+        let rows = strategy.batch as u64;
+        let scores_here = here(ranks.saturating_sub(1));
+        let scores = if scores_here { replicas.saturating_mul(needs.step.bytes(rows)) } else { 0 };
+        let computing = computing.saturating_add(scores);
         let held = |(rank, of): (usize, &RankOutlook)| of.shares.host + if here(rank) { of.peak() } else { 0 };
         let ledgers = self.ranks.iter().enumerate().map(held).sum::<u64>();
         let ledgers = ledgers.saturating_mul(copies).saturating_add(self.beside);
@@ -197,7 +204,14 @@ impl Outlook {
             computing,
             collecting: most - ledgers - computing,
             allocator: hundredths(most, 8) + of_a_thread * (all_ranks - 1),
-            evaluation: if here(0) { needs.evaluation } else { needs.evaluation.saturating_sub(needs.scoring) },
+            evaluation: if here(0) {
+                // What went back to the system is no longer beside what scores are computed with, but beside lists.
+                let lists = needs.evaluation.saturating_sub(needs.scoring);
+                let returned = if scores_here { needs.step.returned(rows) } else { 0 };
+                needs.evaluation.saturating_sub(returned).max(lists.min(needs.evaluation))
+            } else {
+                needs.evaluation.saturating_sub(needs.scoring)
+            },
         }
     }
 }
