@@ -1,6 +1,7 @@
 //! What the process of a training holds beside the ledgers of its ranks: an estimate, whose factors were fitted to the peaks of
 //! processes (docs/parallel.md), and lie above all of them.
 
+use crate::scoring::LARGEST_KEPT;
 use crate::sharding::ShardLevel;
 use crate::{DeviceMemory, Outlook, RankOutlook, StepNeeds, Strategy};
 
@@ -61,8 +62,9 @@ const NUMBER: u64 = 4;
 const PROGRAM: u64 = 25 << 20;
 /// Bytes of a row of a data set: columns, rows of the split, and its part of the dictionaries.
 const ROW: u64 = 64;
-/// Larger buffers go back to the system as soon as they are free; of smaller ones the allocator keeps some.
-const LARGEST_KEPT: u64 = 32 << 20;
+/// Of what the layers keep of a step the part in which the thread that learnt reads histories again for a judgement. Fitted to whole
+/// runs of `sasrec` (docs/parallel.md).
+const READ_AGAIN: u64 = 3;
 /// What the allocator keeps for the thread of each further rank: so many times its largest layer, as far as that counts, and a little.
 const LAYERS_KEPT: u64 = 10;
 const LARGEST_LAYER: u64 = 4 << 20;
@@ -208,6 +210,9 @@ impl Outlook {
                 // What went back to the system is no longer beside what scores are computed with, but beside lists.
                 let lists = needs.evaluation.saturating_sub(needs.scoring);
                 let returned = if scores_here { needs.step.returned(rows) } else { 0 };
+                let again = needs.scoring / needs.scorers.max(1);
+                let again = if needs.step.reads_again { again.min(self.ranks[0].activations / READ_AGAIN) } else { 0 };
+                let returned = returned.saturating_add(again);
                 needs.evaluation.saturating_sub(returned).max(lists.min(needs.evaluation))
             } else {
                 needs.evaluation.saturating_sub(needs.scoring)

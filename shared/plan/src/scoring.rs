@@ -16,8 +16,8 @@ use crate::whole::batch::{
 const NUMBER: u64 = 4;
 /// Shares of attention of a head that a block keeps: as `attention.rs` counts them.
 const SHARES: u64 = 4;
-/// Larger buffers go back to the system as soon as they are free.
-const LARGEST_KEPT: u64 = 32 << 20;
+/// Larger buffers go back to the system as soon as they are free; of smaller ones the allocator keeps some.
+pub(crate) const LARGEST_KEPT: u64 = 32 << 20;
 
 /// Buffers of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +47,8 @@ pub struct StepNeeds {
     pub scored: Buffers,
     /// Shares of attention, which the layers count.
     pub shares: Buffers,
+    /// Whether a judgement reads the histories again that the steps have read, by the same layers.
+    pub reads_again: bool,
 }
 
 impl StepNeeds {
@@ -69,7 +71,7 @@ impl StepNeeds {
         let read_and_asked = NUMBER * slots * network.d * (OF_A_ROW + OF_A_QUESTION);
         let scores = Scores { d: network.d, slots, drawn: drawn.max(1), shared };
         let of = scores.of(training, spec.engine.device, data.items);
-        Self { of_a_row: of.of_a_row.saturating_add(read_and_asked), shares, ..of }
+        Self { of_a_row: of.of_a_row.saturating_add(read_and_asked), shares, reads_again: true, ..of }
     }
 
     /// Bytes of a step with so many rows.

@@ -26,8 +26,8 @@ pub struct Longest {
 
 /// Standard deviations of the rows of a batch that lie between their mean and what is foretold, beside one user who has most.
 const DEVIATIONS: f64 = 4.0;
-/// Of rows of slots into which sequences are packed, the longest first, as many as there need be, and these hundredths: a bound of that
-/// rule (`neural/sequence/packing.rs`).
+/// Rows of slots into which sequences are packed, the longest first, for each that there need be: the bound of first-fit decreasing
+/// (`neural/sequence/packing.rs`).
 const PACKED: f64 = 11.0 / 9.0;
 
 impl Lessons {
