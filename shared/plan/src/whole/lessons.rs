@@ -48,6 +48,10 @@ impl Lessons {
                 *own = (*own + 1).min(most);
             }
         }
+        // A sequence of one item has no next one: nobody is asked for it, and no batch has it.
+        if recommender.entry.reads_history && recommender.entry.kind != "autoencoder" {
+            of_users.retain(|&own| own > 1);
+        }
         Self { rows: Some(rows), longest: Some(Longest::of(of_users, batch)), about: None }
     }
 
@@ -119,6 +123,24 @@ mod tests {
             assert!(largest <= told, "{batch}: {largest} {told}");
             assert!(batch < 128 || told as f64 <= 1.5 * largest as f64, "{batch}: {largest} {told}");
         }
+    }
+
+    #[test]
+    fn users_of_one_row_are_in_no_batch_of_sequences() {
+        let spec = |kind: &str| {
+            let text = format!(
+                "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \
+                 \"{kind}\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n"
+            );
+            recspeed_types::ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap()
+        };
+        // A thousand users of one row, and ten of six.
+        let learnt = || (0..1000).chain((1000..1010).flat_map(|user| [user; 6]));
+        let of = |kind: &str| Lessons::of(&spec(kind).recommender, 10, 1010, learnt());
+        let (sequences, people) = (of("gru4rec"), of("autoencoder"));
+        assert_eq!(sequences.rows, Some(1060));
+        assert_eq!(sequences.longest, Some(Longest { of_a_batch: 60, of_one: 6 }));
+        assert!(people.longest.is_some_and(|longest| longest.of_a_batch < 60), "{people:?}");
     }
 
     #[test]
