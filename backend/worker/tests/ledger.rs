@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use recspeed_plan::{Assumed, EvaluationOutlook, Judging, Outlook, ProcessNeeds, of_spec};
+use recspeed_plan::{Assumed, EvaluationOutlook, Judging, Lessons, Outlook, ProcessNeeds, Whole, is_whole, of_spec};
 use recspeed_types::{EventKind, ExperimentSpec, Extent, RunEvent};
 
 /// 20,313,605 parameters, and few rows: 310 MiB with gradients and both moments of Adam.
@@ -176,4 +176,70 @@ fn ranks_that_begin_hold_their_part_of_a_table_and_no_whole_one() {
     println!("a table of {table:.1} MiB: one device {alone:.1} MiB, sixteen ranks {divided:.1} MiB");
     // What sixteen ranks compute with, and the whole table at the first one for its model; not sixteen tables.
     assert!(divided - alone < 6.0 * table, "one device {alone:.1} MiB, sixteen ranks {divided:.1} MiB");
+}
+
+/// Users of a file, each with some rows: 12 to 200, few with many.
+const USERS: u64 = 600;
+const ITEMS: u64 = 1000;
+
+fn rows_of(user: u64) -> u64 {
+    12 + 11_000 / (58 + user)
+}
+
+/// A file of them, in the order of time.
+fn histories(folder: &std::path::Path) -> std::path::PathBuf {
+    let mut text = String::new();
+    for user in 0..USERS {
+        for step in 0..rows_of(user) {
+            let item = (user * 37 + step * 101 + step * step) % ITEMS;
+            text.push_str(&format!("u{user},i{item},{},{}\n", 1 + (user + step) % 5, 1_000_000_000 + 86_400 * step));
+        }
+    }
+    let path = folder.join("histories.csv");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_network_of_sequences_holds_no_more_than_is_foretold_of_it_and_at_least_half() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = histories(folder.path());
+    let rows: u64 = (0..USERS).map(rows_of).sum();
+    for (kind, batch, threads) in
+        [("sasrec", 128_u64, 1_u64), ("sasrec", 128, 2), ("sasrec", 512, 2), ("caser", 128, 2)]
+    {
+        let text = format!(
+            "version = 1\n[dataset]\nsource = \"file\"\nformat = \"amazon-csv\"\npath = {:?}\n[split]\nkind = \"leave-last-out\"\nvalidation = \
+             true\n[recommender]\nkind = \"{kind}\"\n[training]\nepochs = 2\nbatch_size = {batch}\n[evaluation]\nmetrics = \
+             [\"ndcg@10\"]\n[engine]\nthreads = {threads}\n",
+            path.display().to_string()
+        );
+        let spec = ExperimentSpec::from_toml(&text).unwrap();
+        let resolved = spec.resolve().unwrap();
+        let data = Extent::of_ids(USERS, ITEMS);
+        // Two rows of each are held out.
+        let learnt = (0..USERS).flat_map(|user| (2..rows_of(user)).map(move |_| user as u32));
+        let lessons = Lessons::of(&resolved.recommender, batch, USERS as usize, learnt);
+        let judging = Judging { threads, rows: Some(rows) };
+        let evaluation = EvaluationOutlook::of_spec(&resolved, Some(&data), judging).unwrap();
+        let needs = ProcessNeeds {
+            before: ProcessNeeds::of_rows(rows),
+            evaluation: evaluation.total(),
+            scoring: evaluation.blocks,
+            scorers: evaluation.scorers,
+            ..ProcessNeeds::default()
+        };
+        let foretold = if is_whole(kind) {
+            Whole::of_spec(&resolved, &data, lessons, needs).unwrap().outlook().total()
+        } else {
+            let filled = lessons.filled(&resolved.recommender, batch);
+            let mut plan = of_spec(&resolved, Assumed::threads(1.0).on(Some(data.clone())).filling(filled)).unwrap();
+            plan.needs = ProcessNeeds { step: plan.needs.step, alone: true, ..needs };
+            Outlook::of(&plan).unwrap().process(&plan).total()
+        };
+        let (held, foretold) = (peak(&run(&spec)), foretold as f64 / MIB);
+        println!("{kind} {batch} {threads}: {held:.1} MiB, {foretold:.1} foretold, {:.2} times", foretold / held);
+        assert!(held <= foretold, "{kind} {batch} {threads}: {held:.1} MiB, {foretold:.1} MiB foretold");
+        assert!(foretold <= 2.0 * held, "{kind} {batch} {threads}: {held:.1} MiB, {foretold:.1} MiB foretold");
+    }
 }

@@ -250,7 +250,9 @@ impl Setup {
                 let threads = spec.engine.threads.map_or(THREADS, u64::from);
                 let evaluation = EvaluationOutlook::of_spec(&spec, data.as_ref(), Judging { threads, rows: None });
                 let whole = whole_layers(&spec.recommender, data.as_ref())?;
-                let own = of_spec(&spec, Assumed { speed: self.speed(), link: self.link(), data })?;
+                // Nobody has read how long histories are.
+                let assumed = Assumed { speed: self.speed(), link: self.link(), data, filled: 1.0 };
+                let own = of_spec(&spec, assumed)?;
                 Some((own, whole, evaluation.unwrap_or_default()))
             });
             let (own, whole, evaluation) = own.ok_or_else(|| Refusal::Widths(NO_EXPERIMENT.to_owned()))?;
@@ -259,7 +261,7 @@ impl Setup {
                 tensor: own.tensor,
                 beside: own.beside,
                 tables_us: own.tables_us,
-                needs: needs(evaluation),
+                needs: ProcessNeeds { step: own.needs.step, ..needs(evaluation) },
                 ..self.around(Vec::new())
             };
             return Ok(self.cut_into(strategy, whole));

@@ -166,7 +166,8 @@ fn planned(
         let refusal = refusal.map(|cause| Refused { message: named(&cause), kinds: others(&whole) });
         return Some(Planned { bytes: outlook.total(), refusal });
     }
-    let mut strategy = of_spec(&alone, Assumed::threads(GFLOPS).on(Some(data.clone())))?;
+    let filled = lessons.filled(component, training.batch_size.into());
+    let mut strategy = of_spec(&alone, Assumed::threads(GFLOPS).on(Some(data.clone())).filling(filled))?;
     strategy.memories = vec![here.memory.clone()];
     // No batch has more rows than there are.
     let rows = lessons.rows.map_or(usize::MAX, |rows| rows as usize);

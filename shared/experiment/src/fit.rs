@@ -22,6 +22,8 @@ pub(crate) struct Fitted {
     pub(crate) elsewhere: Option<Elsewhere>,
     /// Whether threads raced for the same numbers: another fit differs a little.
     pub(crate) raced: bool,
+    /// What the first rank of a network's training held, by its own account, each part at its most; `None` where nobody told.
+    pub(crate) ledger: Option<MemoryBytes>,
 }
 
 impl Fitted {
@@ -39,7 +41,7 @@ pub(crate) fn fit(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> 
     };
     // Not before the end: whatever was learnt on the way was learnt from answers that had read the training rows alone.
     if data.known_rows != data.fit_rows {
-        let mut watch = LossWatch { host, last: None, worked: false };
+        let mut watch = LossWatch { host, last: None, ledger: None, worked: false };
         let read = fitted.model.read(&data.interactions, &data.known_rows, &mut watch);
         read.map_err(|error| classical_failure(error).after_work())?;
     }
@@ -58,7 +60,7 @@ fn fit_network(
     let ranks = if reference { 1 } else { spec.strategy.ranks as usize };
     let devices = (0..ranks.max(1)).map(|rank| host.device(spec, rank)).collect::<Result<Vec<_>, _>>()?;
     let told = host.told_steps();
-    let mut watch = LossWatch { host, last: None, worked: false };
+    let mut watch = LossWatch { host, last: None, ledger: None, worked: false };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let request = recspeed_neural::FitRequest {
         recommender: &spec.recommender,
@@ -84,7 +86,8 @@ fn fit_network(
         n_items: data.interactions.n_items(),
     };
     let training = Some(TrainingInfo { begun: fitted.begun, ..fitted.info });
-    Ok(Fitted { model: Model::Network(network), training, elsewhere: fitted.elsewhere, raced: false })
+    let (model, ledger) = (Model::Network(network), watch.ledger);
+    Ok(Fitted { model, training, elsewhere: fitted.elsewhere, raced: false, ledger })
 }
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
@@ -149,7 +152,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         .with_known(&data.known_rows);
     let device = host.device(spec, 0)?;
     let here = Here::of(spec, host);
-    let mut watch = LossWatch { host, last: None, worked: false };
+    let mut watch = LossWatch { host, last: None, ledger: None, worked: false };
     let foretell = |request: &FitRequest<'_>| foretell_component(spec, request, &here);
     let networks = |request: &FitRequest<'_>, observer: &mut dyn FitObserver| {
         refuse_on_its_device(spec, request, &here)?;
@@ -179,7 +182,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         begun: None,
     });
     let raced = races(&spec.recommender, &train);
-    Ok(Fitted { model: Model::Classical(recommender), training, elsewhere: None, raced })
+    Ok(Fitted { model: Model::Classical(recommender), training, elsewhere: None, raced, ledger: watch.ledger })
 }
 
 /// A network as a component of a hybrid.
@@ -233,6 +236,8 @@ fn with_allocator(event: EventKind, host: &dyn Host) -> EventKind {
 struct LossWatch<'a> {
     host: &'a mut dyn Host,
     last: Option<(u64, f64, f64)>,
+    /// What the first rank has told of its ledger, each part at its most.
+    ledger: Option<MemoryBytes>,
     /// Whether anything was done yet: what is refused now was not refused before any work.
     worked: bool,
 }
@@ -244,6 +249,16 @@ impl FitObserver for LossWatch<'_> {
             && name == "loss"
         {
             self.last = Some((*step, *epoch, *value));
+        }
+        if let EventKind::Memory { rank: 0, bytes } = &event {
+            let before = self.ledger.unwrap_or_default();
+            self.ledger = Some(MemoryBytes {
+                gradients: before.gradients.max(bytes.gradients),
+                optimizer: before.optimizer.max(bytes.optimizer),
+                host: before.host.max(bytes.host),
+                activations: before.activations.max(bytes.activations),
+                ..before
+            });
         }
         self.host.event(with_allocator(event, self.host));
     }

@@ -31,7 +31,7 @@ pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Re
             return refuse_whole(spec, data, lessons, 1, host);
         }
     }
-    refuse(spec, (1, 1, lessons.about), (data.clone(), data), host)
+    refuse(spec, (1, 1, lessons), (data.clone(), data), host)
 }
 
 /// Refuses a training on these data whose ranks would together hold more than the run may use, by its plan: that counts parameters,
@@ -43,16 +43,17 @@ pub(crate) fn refuse_what_will_not_fit(
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
     let all = &data.interactions;
+    let rows = data.fit_rows.len();
+    let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
+    let is_trained = spec.recommender.entry.is_trained();
+    let longest = is_trained.then(|| longest(&spec.recommender, batch, (all, &data.fit_rows)));
+    let lessons = Lessons { rows: Some(rows as u64), longest, about: None };
     if is_whole(spec.recommender.entry.kind) {
-        let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
-        let longest = Some(longest(&spec.recommender, batch, (all, &data.fit_rows)));
-        let lessons = Lessons { rows: Some(data.fit_rows.len() as u64), longest, about: None };
         return refuse_whole(spec, &extent_of_network(spec, data), lessons, all.len(), host);
     }
     let tables = extent(spec, data);
     let sizes = tables.clone().unwrap_or_else(|| Extent::of_ids(all.n_users() as u64, all.n_items() as u64));
-    let rows = data.fit_rows.len();
-    refuse(spec, (rows, all.len(), Some(rows as u64)), (tables, Some(sizes)), host)
+    refuse(spec, (rows, all.len(), Lessons { about: Some(rows as u64), ..lessons }), (tables, Some(sizes)), host)
 }
 
 /// How many rows there may be to learn from, where that is known before any is read: time alone is told by it.
@@ -86,20 +87,14 @@ pub(crate) fn extent_for(
     recspeed_data::extent(interactions, known.0, known.1, recommender.names("attributes"))
 }
 
-/// The users who have most of the rows that are learnt from, in batches of `batch` of them.
+/// What users have of the rows that are learnt from, in batches of `batch` of them.
 pub(crate) fn longest(
     recommender: &ResolvedRecommender,
     batch: u64,
     (interactions, learnt): (&Interactions, &[u32]),
 ) -> Longest {
-    // A network that reads windows of a history asks for every item of it.
-    let most = recommender.entry.param("length").map_or(u64::MAX, |_| recommender.integer("length").max(1) as u64);
-    let mut rows = vec![0u64; interactions.n_users()];
-    for &row in learnt {
-        let own = &mut rows[interactions.user[row as usize] as usize];
-        *own = (*own + 1).min(most);
-    }
-    Longest::of(rows, batch)
+    let users = learnt.iter().map(|&row| interactions.user[row as usize]);
+    Lessons::of(recommender, batch, interactions.n_users(), users).longest.unwrap_or_default()
 }
 
 /// Refuses a training of a network that one device trains whole. What lies on a device with memory of its own is held against that.
@@ -136,16 +131,17 @@ fn refuse_whole(
     }
 }
 
-/// `rows`: those that are learnt from, of `all_rows`; `about`: how many they may be, where that is known. `data`: how large the data are,
+/// `rows`: those that are learnt from, of `all_rows`; `lessons`: what is known of them. `data`: how large the data are,
 /// where tables have rows for that; `sizes`: the same, where anybody is measured.
 fn refuse(
     spec: &ResolvedSpec,
-    (rows, all_rows, about): (usize, usize, Option<u64>),
+    (rows, all_rows, lessons): (usize, usize, Lessons),
     (data, sizes): (Option<Extent>, Option<Extent>),
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
+    let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
     // What is told of bytes does not depend on the speed.
-    let assumed = Assumed::threads(GFLOPS).on(data.clone());
+    let assumed = Assumed::threads(GFLOPS).on(data.clone()).filling(lessons.filled(&spec.recommender, batch));
     let Some(mut strategy) = of_spec(spec, assumed) else { return Ok(()) };
     strategy.memories = (0..spec.strategy.ranks as usize).map(|rank| host.device_memory(spec, rank)).collect();
     let in_the_machine = |memory: &DeviceMemory| *memory == DeviceMemory::Machine;
@@ -178,7 +174,7 @@ fn refuse(
     if causes.is_empty() {
         return Ok(());
     }
-    let training = spec.training.as_ref().zip(about);
+    let training = spec.training.as_ref().zip(lessons.about);
     let sizes = sizes.unwrap_or_default();
     let time = training.and_then(|(training, rows)| training_seconds(&spec.recommender, training, &sizes, rows));
     causes.push(instead(&spec.recommender, time, strategy.ranks * strategy.copies() == 1));

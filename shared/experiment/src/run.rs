@@ -102,6 +102,8 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
 
     let memory = with_process(memory, host);
     host.event(EventKind::Memory { rank: 0, bytes: memory });
+    // A model has none of these any more; its training had.
+    let memory = with_training(memory, fitted.ledger);
     let all_but_baselines = host.now_us();
     // After time and memory were taken: they are no part of what the method costs.
     let baselines = baselines(&spec, &prepared, &evaluated, host, &mut story)?;
@@ -367,6 +369,12 @@ fn warn_of_leaks(leaks: u64, (measured, called): (usize, &str), host: &mut dyn H
 /// Ends the run when the host was told to stop.
 pub(crate) fn stop_if_asked(host: &mut dyn Host) -> Result<(), RunFailure> {
     if host.stop_requested() { Err(RunFailure::cancelled()) } else { Ok(()) }
+}
+
+/// With what the training held by its own account.
+fn with_training(bytes: MemoryBytes, ledger: Option<MemoryBytes>) -> MemoryBytes {
+    let Some(MemoryBytes { gradients, optimizer, host, activations, .. }) = ledger else { return bytes };
+    MemoryBytes { gradients, optimizer, host, activations, ..bytes }
 }
 
 fn with_process(bytes: MemoryBytes, host: &dyn Host) -> MemoryBytes {

@@ -13,6 +13,7 @@ use recspeed_types::spec::{ResolvedSpec, Split};
 
 use crate::attention::Rows;
 use crate::networks::network;
+use crate::scoring::LARGEST_KEPT;
 use crate::spec::{blocks_of, products_of};
 use crate::{Assumed, Layer, Products, blocks, layers_of};
 
@@ -84,12 +85,14 @@ pub struct EvaluationOutlook {
 struct Blocks {
     of_a_thread: u64,
     threads: u64,
+    /// Of a thread's, what is in buffers so large that the system has them back as soon as they are free.
+    returned: u64,
 }
 
 impl Blocks {
     /// Of so many blocks in all, where that is known: no more threads have one.
     fn among(threads: u64, blocks: Option<u64>, of_a_thread: u64) -> Self {
-        Self { of_a_thread, threads: blocks.map_or(threads, |blocks| threads.min(blocks)).max(1) }
+        Self { of_a_thread, threads: blocks.map_or(threads, |blocks| threads.min(blocks)).max(1), returned: 0 }
     }
 
     const fn all(self) -> u64 {
@@ -97,7 +100,7 @@ impl Blocks {
     }
 
     const fn kept(self) -> u64 {
-        self.of_a_thread.saturating_mul(KEPT) / 100
+        self.of_a_thread.saturating_sub(self.returned).saturating_mul(KEPT) / 100
     }
 
     /// These or those, which are not held at the same time.
@@ -253,12 +256,15 @@ fn of_a_pair(network: &Products) -> u64 {
 }
 
 /// Histories that are read once more, each thread some of them: packed, they take at most a full row each, and are taken to be
-/// no more than twice as long as they are on average, where that is known: of some hundred that follow each other as their
-/// users came, the mean is near that of all.
+/// no more than half again as long as they are on average, where that is known: of some hundred that follow each other as
+/// their users came, the mean is near that of all.
 fn reading(network: crate::attention::Blocks, of_a_user: Option<u64>, threads: u64) -> Blocks {
+    let long = |mean: u64| mean.saturating_add(mean.div_ceil(2));
     let slots =
-        |rows: Rows| of_a_user.map_or(rows.width, |mean| rows.width.min((2 * mean).next_multiple_of(rows.align)));
+        |rows: Rows| of_a_user.map_or(rows.width, |mean| rows.width.min(long(mean).next_multiple_of(rows.align)));
     let rows = network.rows_where(slots);
-    let shares = SHARES * network.heads * rows.scored;
-    Blocks { of_a_thread: TOGETHER * slots(rows) * NUMBER * (OF_A_SLOT * network.d + shares), threads }
+    let places = TOGETHER * slots(rows) * NUMBER;
+    let shares = places * network.heads * rows.scored;
+    let returned = if shares > LARGEST_KEPT { SHARES * shares } else { 0 };
+    Blocks { of_a_thread: places * OF_A_SLOT * network.d + SHARES * shares, threads, returned }
 }

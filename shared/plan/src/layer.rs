@@ -1,5 +1,7 @@
 //! What one layer costs.
 
+use crate::scoring::share_of;
+
 /// Time that grows with the number of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Duration {
@@ -111,6 +113,25 @@ impl Layer {
     /// Microseconds of forward and backward for so many samples.
     pub fn time(&self, samples: usize) -> f64 {
         self.forward.of(samples) + self.backward_input.of(samples) + self.backward_weight.of(samples)
+    }
+
+    /// The same where a batch fills only this share of the slots of its samples: it keeps and sends less. Its times stay those of full
+    /// samples, which are the longest.
+    #[must_use]
+    pub(crate) fn filled(&self, share: f64) -> Self {
+        let of = |bytes: u64| share_of(bytes, share);
+        let tape = Tape {
+            kept_bytes: of(self.tape.kept_bytes),
+            largest_bytes: of(self.tape.largest_bytes),
+            forward: self.tape.forward,
+        };
+        Self {
+            input_bytes: of(self.input_bytes),
+            kept_bytes: of(self.kept_bytes),
+            output_bytes: of(self.output_bytes),
+            tape,
+            ..*self
+        }
     }
 
     /// This layer and the next one as one: times, parameters and kept bytes add up.

@@ -1,8 +1,9 @@
 //! What the process of a training holds beside the ledgers of its ranks: an estimate, whose factors were fitted to the peaks of
 //! processes (docs/parallel.md), and lie above all of them.
 
+use crate::scoring::LARGEST_KEPT;
 use crate::sharding::ShardLevel;
-use crate::{DeviceMemory, Outlook, RankOutlook, Strategy};
+use crate::{DeviceMemory, Outlook, RankOutlook, StepNeeds, Strategy};
 
 /// What is known of the process whose threads the ranks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +27,8 @@ pub struct ProcessNeeds {
     pub scoring: u64,
     /// Threads that compute them, beside those of the ranks.
     pub scorers: u64,
+    /// What a step holds beside the ledgers of layers: rows that are looked up, and scores.
+    pub step: StepNeeds,
 }
 
 /// What such a process, or all of them, will hold at the worst moment.
@@ -35,7 +38,7 @@ pub struct ProcessOutlook {
     pub before: u64,
     /// The ranks' ledgers ([`Outlook::together`]).
     pub ledgers: u64,
-    /// What updates and exchanges compute with, beyond what the ledgers count of it.
+    /// What steps look up and score ([`ProcessNeeds::step`]), and what updates and exchanges compute with, beyond what the ledgers count of it.
     pub computing: u64,
     /// What the first rank brings together beyond that, for its judgement and for a checkpoint.
     pub collecting: u64,
@@ -59,8 +62,9 @@ const NUMBER: u64 = 4;
 const PROGRAM: u64 = 25 << 20;
 /// Bytes of a row of a data set: columns, rows of the split, and its part of the dictionaries.
 const ROW: u64 = 64;
-/// Larger buffers go back to the system as soon as they are free; of smaller ones the allocator keeps some.
-const LARGEST_KEPT: u64 = 32 << 20;
+/// Of what the layers keep of a step the part in which the thread that learnt reads histories again for a judgement. Fitted to whole
+/// runs of `sasrec` (docs/parallel.md).
+const READ_AGAIN: u64 = 3;
 /// What the allocator keeps for the thread of each further rank: so many times its largest layer, as far as that counts, and a little.
 const LAYERS_KEPT: u64 = 10;
 const LARGEST_LAYER: u64 = 4 << 20;
@@ -156,6 +160,11 @@ impl Outlook {
             if here(rank) { beyond } else { update.on_the_machine(strategy.offload, replicas) }
         };
         let computing = copies * updates.iter().enumerate().map(of_rank).sum::<u64>();
+        // Scores are computed on the last rank of each pipeline, before anything is updated.
+        let rows = strategy.batch as u64;
+        let scores_here = here(ranks.saturating_sub(1));
+        let scores = if scores_here { replicas.saturating_mul(needs.step.bytes(rows)) } else { 0 };
+        let computing = computing.saturating_add(scores);
         let held = |(rank, of): (usize, &RankOutlook)| of.shares.host + if here(rank) { of.peak() } else { 0 };
         let ledgers = self.ranks.iter().enumerate().map(held).sum::<u64>();
         let ledgers = ledgers.saturating_mul(copies).saturating_add(self.beside);
@@ -197,7 +206,17 @@ impl Outlook {
             computing,
             collecting: most - ledgers - computing,
             allocator: hundredths(most, 8) + of_a_thread * (all_ranks - 1),
-            evaluation: if here(0) { needs.evaluation } else { needs.evaluation.saturating_sub(needs.scoring) },
+            evaluation: if here(0) {
+                // What went back to the system is no longer beside what scores are computed with, but beside lists.
+                let lists = needs.evaluation.saturating_sub(needs.scoring);
+                let returned = if scores_here { needs.step.returned(rows) } else { 0 };
+                let again = needs.scoring / needs.scorers.max(1);
+                let again = if needs.step.reads_again { again.min(self.ranks[0].activations / READ_AGAIN) } else { 0 };
+                let returned = returned.saturating_add(again);
+                needs.evaluation.saturating_sub(returned).max(lists.min(needs.evaluation))
+            } else {
+                needs.evaluation.saturating_sub(needs.scoring)
+            },
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::embeddings::{TablesOutlook, tables_of};
 use crate::pace::GFLOPS;
 use crate::sharding::{OptimizerState, ShardLevel, TableSharding};
 use crate::simulate::Link;
-use crate::{Balance, Layer, ProcessNeeds, Products, Recompute, ScheduleKind, Strategy};
+use crate::{Balance, Layer, ProcessNeeds, Products, Recompute, ScheduleKind, StepNeeds, Strategy};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -23,18 +23,26 @@ pub struct Assumed {
     pub link: Link,
     /// Where that is known.
     pub data: Option<Extent>,
+    /// Of the slots of a batch of sequences the share that is filled, at most ([`crate::Lessons::filled`]): 1 where nobody knows.
+    pub filled: f64,
 }
 
 impl Assumed {
     /// Ranks that are threads of one machine and reach so many thousands of millions of operations a second.
     pub fn threads(gflops: f64) -> Self {
-        Self { speed: Speed::of_gflops(gflops), link: Link::MEMORY, data: None }
+        Self { speed: Speed::of_gflops(gflops), link: Link::MEMORY, data: None, filled: 1.0 }
     }
 
     /// The same, of data of this size.
     #[must_use]
     pub fn on(self, data: Option<Extent>) -> Self {
         Self { data, ..self }
+    }
+
+    /// The same, of batches of sequences that fill this share of their slots.
+    #[must_use]
+    pub fn filling(self, filled: f64) -> Self {
+        Self { filled, ..self }
     }
 }
 
@@ -53,7 +61,10 @@ pub fn layers_of(recommender: &ResolvedRecommender, assumed: &Assumed) -> Option
             Some(dense::densenet(inputs, depth, growth, scores, speed))
         }
         "dlrm" => Some(products_of(recommender, assumed.data.as_ref()).layers(speed)),
-        "sasrec" => Some(blocks_of(recommender).layers(speed)),
+        "sasrec" => {
+            let layers = blocks_of(recommender).layers(speed);
+            Some(layers.iter().map(|layer| layer.filled(assumed.filled)).collect())
+        }
         _ => None,
     }
 }
@@ -138,6 +149,8 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
     let planned = assumed.data.as_ref().and_then(|data| TablesOutlook::of_spec(spec, data).ok().flatten());
     let of_tables: usize = tables.iter().map(|table| table.rows * table.width).sum();
     let asked = &spec.strategy;
+    let around = around(asked, training);
+    let step = assumed.data.as_ref().map(|data| StepNeeds::of_spec(spec, data, assumed.filled));
     let tensor = asked.tensor.max(1) as usize;
     Some(Strategy {
         layers: shared_layers(&spec.recommender, &layers, tensor, &assumed),
@@ -147,7 +160,8 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
         update_us: assumed.speed.update_us(optimizer),
         beside: of_tables as u64 * (NUMBER + optimizer.bytes()),
         tables_us: planned.map_or(0.0, |tables| tables.step_us(assumed.link)),
-        ..around(asked, training)
+        needs: ProcessNeeds { step: step.unwrap_or_default(), ..around.needs },
+        ..around
     })
 }
 

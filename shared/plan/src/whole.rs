@@ -4,7 +4,8 @@
 //! what the process needs beside them, with the factors of `process.rs`. Where it is trained on a device with memory of its own, that is
 //! held against the one, and what stays with the machine against the other (`whole/places.rs`).
 
-mod batch;
+pub(crate) mod batch;
+mod lessons;
 mod places;
 mod words;
 
@@ -16,45 +17,11 @@ use crate::pace::training_seconds;
 use crate::process::ProcessNeeds;
 
 pub(crate) use batch::{Asked, Step};
+pub use lessons::{Lessons, Longest};
 pub use words::{others, refusal, refusal_where};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
-
-/// What is known of the rows that a network learns from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lessons {
-    /// How many there are.
-    pub rows: Option<u64>,
-    /// What the users have who have most of them, where that is known.
-    pub longest: Option<Longest>,
-    /// How many rows there may be, where `rows` is only the least: time is told by these.
-    pub about: Option<u64>,
-}
-
-/// Rows of the users who have most of them, each counted as far as the network reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Longest {
-    /// Of as many users as a batch has, together.
-    pub of_a_batch: u64,
-    /// Of one.
-    pub of_one: u64,
-}
-
-impl Longest {
-    /// Of users with so many rows each, in batches of `batch` of them.
-    pub fn of(mut rows: Vec<u64>, batch: u64) -> Self {
-        rows.sort_unstable_by(|a, b| b.cmp(a));
-        let of_a_batch = rows.iter().take(usize::try_from(batch).unwrap_or(usize::MAX)).sum();
-        Self { of_a_batch, of_one: rows.first().copied().unwrap_or(0) }
-    }
-
-    /// Of so many of them, no more than a batch has.
-    pub(crate) const fn together(self, users: u64) -> u64 {
-        let most = users.saturating_mul(self.of_one);
-        if most < self.of_a_batch { most } else { self.of_a_batch }
-    }
-}
 
 /// A training on one device, planned: bytes at the worst moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use recspeed_plan::{
-    Assumed, DeviceMemory, Library, Outlook, ProcessNeeds, ProcessOutlook, Room, Strategy, bottleneck, of_spec,
+    Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Library, Outlook, ProcessNeeds, ProcessOutlook, Room,
+    Strategy, Whole, bottleneck, is_whole, of_spec,
 };
-use recspeed_types::ExperimentSpec;
+use recspeed_types::{ExperimentSpec, Extent};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -140,4 +141,53 @@ fn ranks_with_machines_of_their_own_do_not_share_a_room() {
         !recspeed_plan::words::verdict(&bottleneck(&plan, &outlook, Some(Room::Each(room))), &plan, &outlook)
             .contains("does not fit")
     );
+}
+
+/// Peaks of whole runs on `MovieLens` 100K as the kernel told them, in MiB: what is set, threads, peak. The last row of each user held
+/// out, the one before for validation; docs/parallel.md.
+const OF_SEQUENCES: &[(&str, &str, u64, f64)] = &[
+    ("kind = \"sasrec\"", "batch_size = 128", 2, 249.0),
+    ("kind = \"sasrec\"", "batch_size = 128", 1, 222.0),
+    ("kind = \"sasrec\"", "batch_size = 256", 2, 326.0),
+    ("kind = \"sasrec\"", "batch_size = 512", 2, 588.0),
+    ("kind = \"sasrec\"\nlength = 400", "batch_size = 128", 2, 589.0),
+    ("kind = \"caser\"", "batch_size = 128", 2, 1126.0),
+];
+
+#[test]
+fn networks_of_sequences_are_foretold_no_less_than_was_measured_and_no_more_than_twice_that() {
+    let data = Extent::of_ids(943, 1682);
+    // About as uneven as those: 18 to 607 rows that a user learns from, 103 on average, 77 in the middle.
+    let rows_of = |user: u32| (18.0 + 86.0 * (943.0 / f64::from(user + 1)).ln()) as u32;
+    let rows: u64 = (0..943).map(|user| u64::from(rows_of(user) + 2)).sum();
+    assert!((90_000..110_000).contains(&rows), "{rows}");
+    for &(recommender, training, threads, held) in OF_SEQUENCES {
+        let text = format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"leave-last-out\"\nvalidation = \
+             true\n[recommender]\n{recommender}\n[training]\n{training}\n[evaluation]\nmetrics = [\"ndcg@10\"]\n"
+        );
+        let spec = ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap();
+        let batch = u64::from(spec.training.as_ref().expect("a network is trained").batch_size);
+        let learnt = (0..943).flat_map(|user| (0..rows_of(user)).map(move |_| user));
+        let lessons = Lessons::of(&spec.recommender, batch, 943, learnt);
+        let judging = Judging { threads, rows: Some(rows) };
+        let evaluation = EvaluationOutlook::of_spec(&spec, Some(&data), judging).expect("a network");
+        let of = |needs: ProcessNeeds| ProcessNeeds {
+            before: ProcessNeeds::of_rows(rows),
+            evaluation: evaluation.total(),
+            scoring: evaluation.blocks,
+            scorers: evaluation.scorers,
+            ..needs
+        };
+        let foretold = if is_whole(spec.recommender.entry.kind) {
+            Whole::of_spec(&spec, &data, lessons, of(ProcessNeeds::default())).expect("whole").outlook().total()
+        } else {
+            let filled = lessons.filled(&spec.recommender, batch);
+            let plan = of_spec(&spec, Assumed::threads(50.0).on(Some(data.clone())).filling(filled)).expect("layers");
+            let plan = Strategy { needs: of(plan.needs), ..plan };
+            Outlook::of(&plan).unwrap().process(&plan).total()
+        };
+        let times = foretold as f64 / MIB / held;
+        assert!((1.0..2.0).contains(&times), "{recommender} {training} {threads}: {held} {times}");
+    }
 }

@@ -24,7 +24,8 @@ pub struct RunSummary {
     pub metrics: BTreeMap<String, f64>,
     /// Seconds of each part.
     pub timing: Timing,
-    /// Bytes held at the end, and the peak, before baselines were fitted beside the method.
+    /// Bytes held at the end, and the peak, before baselines were fitted beside the method. Gradients, the optimizer's state and activations
+    /// are what the training of a network held at most, by its own account; 0 of what is no network.
     pub memory: MemoryBytes,
     /// What ran it.
     pub engine: EngineInfo,

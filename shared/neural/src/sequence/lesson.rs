@@ -71,8 +71,12 @@ impl<E: Encoder> Lesson<Tied<E>> for SequenceLesson<'_> {
         Batch { input, look_ups: look_ups.into_iter().map(LookUp::from).collect(), targets, rows }
     }
 
+    /// Of the longest sequences, as far as they count.
     fn batch_rows(&self) -> u64 {
-        (self.sequences() * self.length) as u64
+        let long = |&user: &u32| self.histories.of_user(user).len().min(self.length);
+        let mut lengths: Vec<usize> = self.users.iter().map(long).collect();
+        lengths.sort_unstable_by(|a, b| b.cmp(a));
+        lengths.iter().take(self.sequences()).map(|&length| length as u64).sum()
     }
 
     fn epoch_bytes(&self) -> u64 {

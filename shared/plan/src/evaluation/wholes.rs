@@ -58,6 +58,6 @@ impl Ranked {
     /// Histories that are read once more, each thread some of them; `of_a_user`: how long they are on average, where that is known.
     pub(super) fn reading(&self, of_a_user: Option<u64>, threads: u64) -> Blocks {
         let places = TOGETHER * of_a_user.map_or(self.length, |mean| self.length.min(LONGER * mean));
-        Blocks { of_a_thread: NUMBER * places * self.of_a_place, threads }
+        Blocks { of_a_thread: NUMBER * places * self.of_a_place, threads, returned: 0 }
     }
 }

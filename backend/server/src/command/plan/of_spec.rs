@@ -51,13 +51,15 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     let tables = Tables::of(&spec, dir, args)?;
     let link = Link { latency_us: args.latency, bytes_per_us: args.bandwidth * BYTES_PER_US };
     let assumed = Assumed { link, ..Assumed::threads(args.gflops) };
-    let Some(mut strategy) = of_spec(&spec, assumed.on(tables.data().cloned())) else {
+    let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
+    let filled = tables.lessons().filled(&spec.recommender, batch);
+    let Some(mut strategy) = of_spec(&spec, assumed.on(tables.data().cloned()).filling(filled)) else {
         return Err(CommandError::NoLayers { kind: spec.recommender.entry.kind });
     };
-    let rows = match &spec.dataset.source {
+    let rows = tables.rows().or(match &spec.dataset.source {
         Source::Builtin { entry } => Some(u64::from(entry.rows)),
         _ => None,
-    };
+    });
     let before = ProcessNeeds::of_rows(rows.unwrap_or(0));
     let evaluation = evaluation(&spec, tables.data(), rows).unwrap_or_default();
     // What another framework has trained answers in this lab's process.
@@ -231,7 +233,8 @@ impl Planned {
         let without = self.outlook.process(&without).total();
         let data = if self.rows.is_some() { "program and data" } else { "the program (the data are not counted)" };
         format!(
-            "{} about {}{} at the worst moment{}, an estimate that lies above what was measured: {data} {}, what updates compute with {}, \
+            "{} about {}{} at the worst moment{}, an upper estimate, made to lie above what a run holds and below twice \
+             that: {data} {}, what steps and updates compute with {}, \
              what the first rank brings together for a checkpoint {}, what the allocator keeps {}, and what the evaluation takes on top {}. \
              Without checkpoints about {}.",
             if self.strategy.needs.apart { "Their processes hold" } else { "Their process holds" },

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use recspeed_data::{Attributes, SplitRows, derive, split};
 use recspeed_datasets::{DataHome, LoadRequest, Loaded, LookUp};
 use recspeed_plan::words::bytes;
-use recspeed_plan::{RankTables, TablesOutlook};
+use recspeed_plan::{Lessons, RankTables, TablesOutlook};
 use recspeed_types::Extent;
 use recspeed_types::spec::{EvaluateOn, FitOn, ResolvedSpec, TableSharding};
 use serde_json::{Value, json};
@@ -23,7 +23,18 @@ pub(super) enum Tables {
     /// It has some, and nobody knows how large they are; why not.
     Unknown(String),
     /// What each rank holds of them, on data of this size.
-    Planned(Extent, TablesOutlook),
+    Planned(Box<Known>, TablesOutlook),
+}
+
+/// How large a data set is, and what is known of its rows.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Users, items and what else tables have rows for.
+    pub(super) extent: Extent,
+    /// Rows of the data set, where it was read.
+    pub(super) rows: Option<u64>,
+    /// The rows that a run would learn from: the same that it holds itself to.
+    pub(super) lessons: Lessons,
 }
 
 impl Tables {
@@ -35,18 +46,35 @@ impl Tables {
         if !TableSharding::suits(spec.recommender.entry.kind) {
             return Ok(Self::None);
         }
-        let extent = match extent_of(spec, dir, args) {
-            Ok((extent, _)) => extent,
+        let known = match extent_of(spec, dir, args) {
+            Ok(known) => known,
             Err(why) => return Ok(Self::Unknown(why)),
         };
-        Ok(TablesOutlook::of_spec(spec, &extent)?.map_or(Self::None, |tables| Self::Planned(extent, tables)))
+        let tables = TablesOutlook::of_spec(spec, &known.extent)?;
+        Ok(tables.map_or(Self::None, |tables| Self::Planned(Box::new(known), tables)))
     }
 
     /// How large the data are.
-    pub(super) const fn data(&self) -> Option<&Extent> {
+    pub(super) fn data(&self) -> Option<&Extent> {
         match self {
-            Self::Planned(extent, _) => Some(extent),
+            Self::Planned(known, _) => Some(&known.extent),
             Self::None | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Rows of the data set, where it was read.
+    pub(super) fn rows(&self) -> Option<u64> {
+        match self {
+            Self::Planned(known, _) => known.rows,
+            Self::None | Self::Unknown(_) => None,
+        }
+    }
+
+    /// What a run would learn from; nothing is known of it where the data were not read.
+    pub(super) fn lessons(&self) -> Lessons {
+        match self {
+            Self::Planned(known, _) => known.lessons,
+            Self::None | Self::Unknown(_) => Lessons::default(),
         }
     }
 
@@ -68,7 +96,7 @@ impl Tables {
                      data set, which cannot be read here ({why}). Give --users and --items, or a data set that is known."
                 );
             }
-            Self::Planned(extent, tables) => (extent, tables),
+            Self::Planned(known, tables) => (&known.extent, tables),
         };
         let mut rows = table(["rank", "parameters", "optimizer", "looked up", "sent a step"]);
         for (rank, of) in tables.ranks.iter().enumerate() {
@@ -93,7 +121,8 @@ impl Tables {
 
     /// `null` without tables, and where nobody knows how large they are.
     pub(super) fn as_json(&self) -> Value {
-        let Self::Planned(extent, tables) = self else { return Value::Null };
+        let Self::Planned(known, tables) = self else { return Value::Null };
+        let extent = &known.extent;
         let rank = |(rank, of): (usize, &RankTables)| {
             json!({
                 "rank": rank,
@@ -116,21 +145,30 @@ impl Tables {
     }
 }
 
-/// How large the data set of a spec is, as the command line says, or as a run would read it, then with how many rows; in words, why it
-/// cannot be read.
-pub(super) fn extent_of(spec: &ResolvedSpec, dir: PathBuf, args: &PlanArgs) -> Result<(Extent, Option<u64>), String> {
+/// How large the data set of a spec is, as the command line says, or as a run would read and split it, then with its rows; in words, why
+/// it cannot be read.
+pub(super) fn extent_of(spec: &ResolvedSpec, dir: PathBuf, args: &PlanArgs) -> Result<Known, String> {
     match (args.users, args.items) {
-        (Some(users), Some(items)) => Ok((Extent::of_ids(users.into(), items.into()), None)),
-        _ => read(spec, dir).map(|(extent, rows)| (extent, Some(rows))),
+        (Some(users), Some(items)) => {
+            let extent = Extent::of_ids(users.into(), items.into());
+            Ok(Known { extent, rows: None, lessons: Lessons::default() })
+        }
+        _ => read(spec, dir),
     }
 }
 
-fn read(spec: &ResolvedSpec, dir: PathBuf) -> Result<(Extent, u64), String> {
+fn read(spec: &ResolvedSpec, dir: PathBuf) -> Result<Known, String> {
     let home = DataHome::open(None).map_err(|error| error.to_string())?;
     let look_up = LookUp::from_env(Some(dir));
     let request = LoadRequest { dataset: &spec.dataset, seed: spec.data_seed, look_up: &look_up };
     let loaded = home.load(&request, &mut |_, _| ()).map_err(|error| error.to_string())?;
-    let loaded = with_derived(spec, loaded)?;
+    // What cannot be split has a size all the same; what is derived of its rows has none.
+    let learnt = match learnt_from(spec, &loaded) {
+        Ok(learnt) => Some(learnt),
+        Err(_) if spec.features.derive.is_empty() => None,
+        Err(why) => return Err(why),
+    };
+    let loaded = with_derived(spec, loaded, learnt.as_deref().unwrap_or_default());
     let [users, items] = [&loaded.user_attributes, &loaded.item_attributes].map(Option::as_ref);
     let (data, recommender) = (&loaded.interactions, &spec.recommender);
     let extent = if recommender.entry.param("attributes").is_some() {
@@ -138,23 +176,29 @@ fn read(spec: &ResolvedSpec, dir: PathBuf) -> Result<(Extent, u64), String> {
     } else {
         Extent::of_ids(data.n_users() as u64, data.n_items() as u64)
     };
-    Ok((extent, data.len() as u64))
+    let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
+    let lessons = learnt.map_or_else(Lessons::default, |learnt| {
+        Lessons::of(recommender, batch, data.n_users(), learnt.iter().map(|&row| data.user[row as usize]))
+    });
+    Ok(Known { extent, rows: Some(data.len() as u64), lessons })
 }
 
-/// With the columns that `[features]` makes of the rows that will be learnt from.
-fn with_derived(spec: &ResolvedSpec, mut loaded: Loaded) -> Result<Loaded, String> {
-    if spec.features.derive.is_empty() {
-        return Ok(loaded);
-    }
-    let data = &loaded.interactions;
+/// The rows that a run would learn from.
+fn learnt_from(spec: &ResolvedSpec, loaded: &Loaded) -> Result<Vec<u32>, String> {
     let SplitRows { mut train, validation, .. } =
-        split(data, &spec.split, spec.data_seed).map_err(|error| error.to_string())?;
+        split(&loaded.interactions, &spec.split, spec.data_seed).map_err(|error| error.to_string())?;
     if spec.evaluation.on == EvaluateOn::Test && spec.split.fit_on == FitOn::TrainValidation {
         train.extend(validation);
         train.sort_unstable();
     }
+    Ok(train)
+}
+
+/// With the columns that `[features]` makes of the rows that will be learnt from.
+fn with_derived(spec: &ResolvedSpec, mut loaded: Loaded, learnt: &[u32]) -> Loaded {
+    let data = &loaded.interactions;
     for &derived in spec.features.derive.iter().filter(|derived| data.has_timestamps || !derived.needs_times()) {
-        let column = derive(data, &train, derived);
+        let column = derive(data, learnt, derived);
         let (table, ids) = if derived.of_items() {
             (&mut loaded.item_attributes, &data.items)
         } else {
@@ -162,5 +206,5 @@ fn with_derived(spec: &ResolvedSpec, mut loaded: Loaded) -> Result<Loaded, Strin
         };
         *table = Some(Attributes::with_column(table.take(), ids, column));
     }
-    Ok(loaded)
+    loaded
 }

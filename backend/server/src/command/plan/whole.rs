@@ -11,7 +11,7 @@ use recspeed_types::spec::{ResolvedSpec, Source};
 use serde_json::json;
 
 use super::of_spec::{device_json, evaluation, table};
-use super::tables::extent_of;
+use super::tables::{Known, extent_of};
 use super::{PlanArgs, room};
 use crate::command::failure::CommandError;
 use crate::command::output;
@@ -22,7 +22,8 @@ pub(super) fn print(title: &str, spec: &ResolvedSpec, dir: PathBuf, args: &PlanA
     if args.trace.is_some() {
         return Err(CommandError::NoLayers { kind });
     }
-    let (data, read) = extent_of(spec, dir, args).map_err(|why| CommandError::UnknownSize { kind, why })?;
+    let known = extent_of(spec, dir, args).map_err(|why| CommandError::UnknownSize { kind, why })?;
+    let Known { extent: data, rows: read, lessons } = known;
     let rows = read.or(match &spec.dataset.source {
         Source::Builtin { entry } => Some(u64::from(entry.rows)),
         _ => None,
@@ -36,7 +37,8 @@ pub(super) fn print(title: &str, spec: &ResolvedSpec, dir: PathBuf, args: &PlanA
         scorers: evaluation.scorers,
         ..ProcessNeeds::default()
     };
-    let Some(whole) = Whole::of_spec(spec, &data, Lessons { rows, longest: None, about: None }, needs) else {
+    let lessons = Lessons { rows: lessons.rows.or(rows), ..lessons };
+    let Some(whole) = Whole::of_spec(spec, &data, lessons, needs) else {
         return Err(CommandError::NoLayers { kind });
     };
     let memories = room::of_devices(spec, args.gpu_memory.map(|mib| mib << 20));
