@@ -1,4 +1,5 @@
-"""DeepSpeed: ranks that divide optimizer state, gradients and parameters (ZeRO 1, 2, 3), over gloo on the processor.
+"""DeepSpeed: ranks that divide optimizer state, gradients and parameters (ZeRO 1, 2, 3), or the layers, as stages of a
+pipeline, over gloo on the processor.
 
 This process is rank 0, and the one that is heard; it starts the others with the same arguments and with the variables
 that torchrun sets. torchrun itself is not used: it would be one more process between the lab and the ranks, which
@@ -14,6 +15,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ os.environ["TORCH_EXTENSIONS_DIR"] = str(compiled.folder("torch"))
 import deepspeed
 import torch
 from deepspeed.accelerator import get_accelerator
+from deepspeed.pipe import LayerSpec, PipelineModule
 
 from . import pytorch, torch_networks
 from .job import InvalidSpec, Job
@@ -67,9 +70,7 @@ def compile_parts() -> None:
 
 def prepare(job: Job) -> None:
     pytorch.prepare(job)
-    strategy = job.strategy
-    if strategy["kind"] not in ("single", "data-parallel", "zero"):
-        raise InvalidSpec(f"strategy.kind is `{strategy['kind']}`; DeepSpeed has `zero` and `data-parallel` here")
+    refuse(job.strategy)
     if job.training.gradient_clip is not None and job.training.gradient_clip <= 0:
         raise InvalidSpec("training.gradient_clip must be above 0")
     ranks = _ranks(job)
@@ -82,6 +83,21 @@ def prepare(job: Job) -> None:
         _start_others(ranks)
     torch.manual_seed(seed_of(job.seed, int(os.environ["RANK"])))
     deepspeed.init_distributed(dist_backend="gloo", verbose=False)
+
+
+def refuse(strategy: dict[str, Any]) -> None:
+    """Refuses to divide the work as DeepSpeed, or this engine of it, does not."""
+    kind, recompute = strategy["kind"], strategy.get("recompute", "never")
+    if kind == "pipeline":
+        if strategy["schedule"] != "1f1b":
+            raise InvalidSpec(f"strategy.schedule is `{strategy['schedule']}`; DeepSpeed's pipelines have `1f1b`")
+        if recompute not in ("never", "always"):
+            raise InvalidSpec(f"strategy.recompute is `{recompute}`; DeepSpeed's pipelines have `never` and `always`")
+        return
+    if kind not in ("single", "data-parallel", "zero"):
+        raise InvalidSpec(f"strategy.kind is `{kind}`; DeepSpeed has `zero`, `data-parallel` and `pipeline` here")
+    if recompute != "never":
+        raise InvalidSpec(f"strategy.recompute is `{recompute}`; only DeepSpeed's pipelines compute again here")
 
 
 def threads(job: Job) -> int:
@@ -107,8 +123,13 @@ def share(rows: int, parts: int, part: int) -> slice:
     return slice(rows * part // parts, rows * (part + 1) // parts)
 
 
+def _is_staged(job: Job) -> bool:
+    return bool(job.strategy["kind"] == "pipeline")
+
+
 def _ranks(job: Job) -> int:
-    return int(job.strategy.get("ranks", 1)) if job.strategy["kind"] != "single" else 1
+    # A pipeline has a rank for each stage, and no replicas.
+    return int(job.strategy.get("stages" if _is_staged(job) else "ranks", 1)) if job.strategy["kind"] != "single" else 1
 
 
 def _micro_batches(job: Job) -> int:
@@ -135,7 +156,9 @@ def _arguments() -> list[str]:
 
 def settings(job: Job) -> dict[str, Any]:
     """DeepSpeed's own configuration."""
-    ranks, micro_batches = _ranks(job), _micro_batches(job)
+    micro_batches = _micro_batches(job)
+    # Those that share a batch: stages of a pipeline see all of it.
+    replicas = 1 if _is_staged(job) else _ranks(job)
     level = int(job.strategy["stage"]) if job.strategy["kind"] == "zero" else 0
     divided: dict[str, Any] = {"stage": level}
     # Unless told, ZeRO 3 keeps every tensor of up to 100,000 numbers whole on every rank.
@@ -143,7 +166,7 @@ def settings(job: Job) -> dict[str, Any]:
     if level == 3 and threshold is not None:
         divided["stage3_param_persistence_threshold"] = int(threshold)
     return {
-        "train_micro_batch_size_per_gpu": max(1, job.training.batch_size // (ranks * micro_batches)),
+        "train_micro_batch_size_per_gpu": max(1, job.training.batch_size // (replicas * micro_batches)),
         "gradient_accumulation_steps": micro_batches,
         "gradient_clipping": job.training.gradient_clip or 0.0,
         "zero_optimization": divided,
@@ -154,11 +177,28 @@ def settings(job: Job) -> dict[str, Any]:
 
 def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
     """The trained weights, and the mean loss of the last epoch."""
-    network = torch_networks.build(job)
+    return _by_stages(job, story) if _is_staged(job) else _by_replicas(job, story)
+
+
+def _initialized(job: Job, network: torch.nn.Module) -> Any:
+    """DeepSpeed's engine around a network, or around this rank's part of one."""
     optimizer = torch_networks.optimizer_of(job, network.parameters())
     engine, *_ = deepspeed.initialize(
         model=network, optimizer=optimizer, config=settings(job), dist_init_required=False
     )
+    return engine
+
+
+def _tell_memory(job: Job, story: Story) -> None:
+    # Only rank 0 is heard, so it tells of the rank that held most.
+    most = torch.tensor([peak_bytes()], dtype=torch.int64)
+    torch.distributed.all_reduce(most, op=torch.distributed.ReduceOp.MAX)
+    story.memory(job.parameters, torch_networks.moments_of(job), int(most.item()))
+
+
+def _by_replicas(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
+    network = torch_networks.build(job)
+    engine = _initialized(job, network)
     loss_of = torch_networks.loss_of(job.training.loss)
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
     micro_batches = _micro_batches(job)
@@ -171,10 +211,7 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
             told = torch.zeros(())
             for micro in range(micro_batches):
                 # DeepSpeed takes the mean over ranks and micro-batches, so each part weighs as much as it has rows.
-                part = share(rows, parts, rank * micro_batches + micro)
-                weight = (part.stop - part.start) * parts / rows
-                # Ranks must take as many passes as each other: one without rows takes one that weighs nothing.
-                taken = part if weight > 0 else slice(0, 1)
+                taken, weight = weighed(rows, parts, rank * micro_batches + micro)
                 loss = loss_of(engine(x[taken]), y[taken]) * weight
                 engine.backward(loss)
                 # It takes the optimizer's step behind the last micro-batch.
@@ -183,14 +220,90 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
             torch.distributed.all_reduce(told)
             curve.batch(told.item() / parts, rows)
         curve.epoch()
-    # Only rank 0 is heard, so it tells of the rank that held most.
-    most = torch.tensor([peak_bytes()], dtype=torch.int64)
-    torch.distributed.all_reduce(most, op=torch.distributed.ReduceOp.MAX)
-    story.memory(job.parameters, torch_networks.moments_of(job), int(most.item()))
+    _tell_memory(job, story)
     with deepspeed.zero.GatheredParameters(
         list(network.parameters()), enabled=settings(job)["zero_optimization"]["stage"] == 3
     ):
         return torch_networks.weights(job, network), curve.last_epoch_loss
+
+
+def weighed(rows: int, parts: int, part: int) -> tuple[slice, float]:
+    """The rows that are taken for a part, and what its loss weighs where the mean over all parts is taken.
+
+    Ranks must take as many passes as each other, and a pipeline one for each micro-batch: a part without rows takes one
+    that weighs nothing.
+    """
+    own = share(rows, parts, part)
+    weight = (own.stop - own.start) * parts / rows
+    return (own if weight > 0 else slice(0, 1)), weight
+
+
+def is_uneven(job: Job) -> bool:
+    """Whether the micro-batches of some batch, the last of an epoch too, differ in their rows."""
+    parts = _micro_batches(job)
+    for rows in (min(job.training.batch_size, job.rows), job.rows % job.training.batch_size):
+        taken = [weighed(rows, parts, part)[0] for part in range(parts)] if rows > 0 else []
+        if len({part.stop - part.start for part in taken}) > 1:
+            return True
+    return False
+
+
+def _staged(job: Job) -> Any:
+    """This rank's stage: DeepSpeed makes its layers and no others."""
+    loss_of = torch_networks.loss_of(job.training.loss)
+
+    def loss(scores: torch.Tensor, wanted: tuple[torch.Tensor, torch.Tensor]) -> Any:
+        y, weight = wanted
+        return loss_of(scores, y) * weight
+
+    layers = [LayerSpec(kind, *given) for kind, given in torch_networks.layers(job)]
+    network = PipelineModule(
+        layers=layers,
+        num_stages=_ranks(job),
+        loss_fn=loss,
+        partition_method="parameters",
+        # From how many layers one activation is kept; 0 keeps all. No stage has more, so that it keeps its input alone.
+        activation_checkpoint_interval=len(layers) if job.strategy.get("recompute") == "always" else 0,
+        # Where they differ in their rows, each message is preceded by one with its shape.
+        dynamic_shape=is_uneven(job),
+    )
+    for parameter in network.parameters():
+        # Else DeepSpeed clips by the norm of the first stage's gradients alone: it takes all others for copies.
+        parameter.model_parallel = True
+    return network
+
+
+def _micro_batches_of(
+    x: torch.Tensor, y: torch.Tensor, parts: int
+) -> Iterator[tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]]:
+    """What the first stage takes, and what the last one holds the scores against, with what it weighs."""
+    for part in range(parts):
+        taken, weight = weighed(len(x), parts, part)
+        yield x[taken], (y[taken], torch.tensor(weight))
+
+
+def _by_stages(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
+    network = _staged(job)
+    engine = _initialized(job, network)
+    parts = _micro_batches(job)
+    curve = Curve(story, job.training.epochs, job.batches)
+    bring = pytorch.sliced(job)
+    before = 0
+    for epoch in range(job.training.epochs):
+        for x, y in bring(epoch):
+            rows = len(x)
+            if rows != before:
+                # Stages tell each other the shape of what they send once, and then count on it.
+                engine.reset_activation_shape()
+                before = rows
+            # The mean over the micro-batches, which every stage is told; behind it the optimizer has taken its step.
+            curve.batch(engine.train_batch(_micro_batches_of(x, y, parts)).item(), rows)
+        curve.epoch()
+    _tell_memory(job, story)
+    # Rank by rank, which is stage by stage.
+    learnt: list[torch_networks.Numbers] = [[] for _ in range(_ranks(job))]
+    torch.distributed.all_gather_object(learnt, torch_networks.numbers(network))
+    return torch_networks.named(job, [layer for stage in learnt for layer in stage]), curve.last_epoch_loss
 
 
 def versions() -> dict[str, str]:

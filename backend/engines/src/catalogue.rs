@@ -46,7 +46,7 @@ static REFERENCES: [Reference; 5] = [
     },
     Reference {
         kind: EngineKind::Deepspeed,
-        about: "DeepSpeed: ZeRO 1, 2 and 3 over ranks on the processor",
+        about: "DeepSpeed: ZeRO 1, 2 and 3, and pipelines, over ranks on the processor",
         requirements: include_str!("../requirements/deepspeed.txt"),
         installed_bytes: 7_300 * MB,
         download_bytes: 3_100 * MB,

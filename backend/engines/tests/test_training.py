@@ -25,6 +25,8 @@ except ImportError as error:
 from recspeed_engines import job, tensors
 from tests.jobs import SPEC, arrays
 
+# Of DeepSpeed, with a rank for each stage.
+PIPELINE: dict[str, Any] = {"kind": "pipeline", "stages": 2, "schedule": "1f1b"}
 PYTHONS = dict(pair.split("=", 1) for pair in os.environ.get("RECSPEED_ENGINE_PYTHONS", "").split())
 
 
@@ -55,6 +57,9 @@ def reference_losses(numbers: dict[str, np.ndarray], spec: dict[str, Any]) -> li
             slope = 2 * error / len(rows)
             back = (slope @ layers[2].T) * (before > 0)
             gradients = [x.T @ back, back.sum(0), hidden.T @ slope, slope.sum(0)]
+            if training["gradient_clip"] is not None:
+                norm = float(np.sqrt(sum((gradient**2).sum() for gradient in gradients)))
+                gradients = [gradient * min(1.0, training["gradient_clip"] / norm) for gradient in gradients]
             step += 1
             for parameter, m, v, gradient in zip(layers, first, second, gradients, strict=True):
                 m += 0.1 * (gradient - m)
@@ -87,11 +92,12 @@ class Training(unittest.TestCase):
         strategy: dict[str, Any] | None = None,
         threads: int = 1,
         device: str = "cpu",
+        clip: float | None = None,
     ) -> subprocess.Popen:
         spec = {
             **SPEC,
             "engine": {"kind": engine, "device": device, "threads": threads},
-            "training": {**SPEC["training"], "epochs": epochs},
+            "training": {**SPEC["training"], "epochs": epochs, "gradient_clip": clip},
         }
         spec["strategy"] = strategy or {"kind": "single"}
         self.numbers, self.spec = arrays(rows, epochs), spec
@@ -101,9 +107,11 @@ class Training(unittest.TestCase):
         run, pipe = command(engine, *map(str, files)), subprocess.PIPE
         return subprocess.Popen(run, env=environment(), stdout=pipe, stderr=pipe, text=True)
 
-    def agrees(self, engine: str, strategy: dict[str, Any] | None = None, device: str = "cpu") -> None:
+    def agrees(
+        self, engine: str, strategy: dict[str, Any] | None = None, device: str = "cpu", clip: float | None = None
+    ) -> None:
         self.need(engine)
-        running = self.start(engine, rows=50, epochs=2, strategy=strategy, device=device)
+        running = self.start(engine, rows=50, epochs=2, strategy=strategy, device=device, clip=clip)
         out, log = running.communicate(timeout=600)
         self.assertEqual(running.returncode, 0, log)
         events = [json.loads(line) for line in out.splitlines()]
@@ -193,6 +201,64 @@ print(key(), key(persistence_threshold=None), key(persistence_threshold=0), key(
             with self.subTest(kind=kind):
                 self.agrees("deepspeed", {**kind, "ranks": 2, "micro_batches": 3})
 
+    def test_deepspeeds_pipeline_takes_the_steps_by_hand_whatever_it_computes_again(self) -> None:
+        for recompute in ("never", "always"):
+            with self.subTest(recompute=recompute):
+                self.agrees("deepspeed", {**PIPELINE, "micro_batches": 2, "recompute": recompute})
+
+    def test_deepspeeds_pipeline_takes_the_same_steps_where_micro_batches_differ_or_are_empty(self) -> None:
+        # Batches of 4 and a last one of 2, in 3 parts.
+        self.agrees("deepspeed", {**PIPELINE, "micro_batches": 3})
+
+    def test_who_clips_clips_by_the_norm_of_the_whole_network_and_not_of_a_stage(self) -> None:
+        # Below the norm of every step, so that each is clipped.
+        for engine, strategy in [("pytorch", None), ("deepspeed", {**PIPELINE, "micro_batches": 2})]:
+            with self.subTest(engine=engine):
+                self.agrees(engine, strategy, clip=1e-3)
+
+    def test_deepspeeds_pipeline_sends_shapes_only_where_micro_batches_differ(self) -> None:
+        self.need("deepspeed")
+        told = """
+from types import SimpleNamespace as Some
+from recspeed_engines.deepspeed import is_uneven
+def uneven(rows, batch_size, micro_batches):
+    strategy = {"kind": "pipeline", "micro_batches": micro_batches}
+    return is_uneven(Some(rows=rows, strategy=strategy, training=Some(batch_size=batch_size)))
+print(*(uneven(*each) for each in [
+    # Whole batches, and a last one of other rows, that are cut into equal parts; one that is not.
+    (512, 256, 4), (320, 256, 4), (322, 256, 4),
+    # Fewer rows than a batch.
+    (6, 256, 4), (8, 256, 4),
+    # As many parts as rows, and more, of which each takes one row.
+    (4, 4, 4), (2, 4, 4), (6, 4, 4),
+]))
+"""
+        self.assertEqual(self.says("deepspeed", told), "False False True True False False False False")
+
+    def test_deepspeed_refuses_what_its_pipelines_have_not_and_computes_nothing_again_without_one(self) -> None:
+        self.need("deepspeed")
+        told = """
+from recspeed_engines.deepspeed import refuse
+from recspeed_engines.job import InvalidSpec
+def said(**strategy):
+    try:
+        return refuse(strategy)
+    except InvalidSpec as error:
+        return str(error).split(";")[0]
+pipeline = {"kind": "pipeline", "schedule": "1f1b"}
+print([
+    said(**pipeline), said(**pipeline, recompute="always"), said(**pipeline, recompute="except-last"),
+    said(kind="pipeline", schedule="gpipe"), said(kind="hybrid"), said(kind="zero", recompute="always"),
+])
+"""
+        refused = [
+            "strategy.recompute is `except-last`",
+            "strategy.schedule is `gpipe`",
+            "strategy.kind is `hybrid`",
+            "strategy.recompute is `always`",
+        ]
+        self.assertEqual(self.says("deepspeed", told), str([None, None, *refused]))
+
     def test_deepspeed_draws_dropout_on_each_rank_of_its_own(self) -> None:
         self.need("deepspeed")
         told = "from recspeed_engines.deepspeed import seed_of; print(seed_of(42, 0), seed_of(42, 1))"
@@ -213,11 +279,11 @@ print(key(), key(persistence_threshold=None), key(persistence_threshold=0), key(
         self.need("deepspeed")
         for threads, told in [(4, 4), (1, 2)]:
             with self.subTest(threads=threads):
-                strategy = {"kind": "zero", "ranks": 2, "stage": 1}
-                running = self.start("deepspeed", rows=8, epochs=1, strategy=strategy, threads=threads)
-                out, log = running.communicate(timeout=600)
-                self.assertEqual(running.returncode, 0, log)
-                self.assertEqual(json.loads(out.splitlines()[0])["engine"]["threads"], told)
+                for strategy in ({"kind": "zero", "ranks": 2, "stage": 1}, {**PIPELINE, "micro_batches": 2}):
+                    running = self.start("deepspeed", rows=8, epochs=1, strategy=strategy, threads=threads)
+                    out, log = running.communicate(timeout=600)
+                    self.assertEqual(running.returncode, 0, log)
+                    self.assertEqual(json.loads(out.splitlines()[0])["engine"]["threads"], told)
 
     def test_an_engine_leaves_within_five_seconds_of_sigterm(self) -> None:
         self.need("pytorch")

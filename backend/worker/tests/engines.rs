@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use recspeed_types::event::MeasuredOn;
-use recspeed_types::spec::{Device, EngineKind, ParamValue, PipelineSchedule, StrategyKind};
+use recspeed_types::spec::{Device, EngineKind, ParamValue, PipelineSchedule, Recompute, StrategyKind, StrategySpec};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, GpuPresence, RunEvent};
 
 /// How long anything may take that must come.
@@ -88,61 +88,67 @@ fn agrees(kind: EngineKind) {
                 .with("growth", ParamValue::Integer(4))
                 .with("dropout", ParamValue::Float(dropout));
         }
-        let mut other = ExperimentSpec { engine: spec(kind).engine, ..flex.clone() };
-        other.engine.threads = Some(threads);
-        match kind {
-            EngineKind::Deepspeed => {
-                other.strategy.kind = StrategyKind::Zero;
-                other.strategy.stage = Some(2);
-                other.strategy.micro_batches = Some(2);
-            }
-            EngineKind::Torchgpipe => {
-                other.strategy.kind = StrategyKind::Pipeline;
-                other.strategy.schedule = Some(PipelineSchedule::Gpipe);
-            }
-            _ => {}
-        }
         let (ours, status) = run(&home, &flex, &[]);
         assert_eq!(status, Some(0), "{:?}", ours.last());
-        let (theirs, status) = run(&home, &other, &[]);
-        assert_eq!(status, Some(0), "{:?}", theirs.last());
-        for (index, event) in theirs.iter().enumerate() {
-            assert_eq!(event.seq, index as u64, "the numbers have a gap");
+        for strategy in ways(kind) {
+            let mut other = ExperimentSpec { engine: spec(kind).engine, strategy, ..flex.clone() };
+            other.engine.threads = Some(threads);
+            agrees_in(&home, &other, &ours);
         }
-        let (mine, others) = (losses(&ours), losses(&theirs));
-        assert_eq!(mine.len(), others.len());
-        for (step, expected) in mine.iter().take(20) {
-            let found = others[step];
-            let near = (found - expected).abs() <= 1e-4 * expected.abs() + 1e-6;
-            assert!(near, "{name}, {recommender}, {threads} threads, step {step}: {found} instead of {expected}");
-        }
-        let metrics = |events: &[RunEvent]| match &events.last().expect("an end").kind {
-            EventKind::Finished { summary } => (summary.metrics.clone(), summary.engine.clone(), summary.timing),
-            other => panic!("it ended with {other:?}"),
-        };
-        let begun = |events: &[RunEvent]| match &events.last().expect("an end").kind {
-            EventKind::Finished { summary } => summary.training.as_ref().and_then(|training| training.begun.clone()),
-            other => panic!("it ended with {other:?}"),
-        };
-        assert!(begun(&ours).is_some(), "{recommender}: the lab says what it began with");
-        assert_eq!(begun(&theirs), begun(&ours), "{name}, {recommender}: other first weights or orders were read");
-        let ((mine, ..), (others, engine, timing)) = (metrics(&ours), metrics(&theirs));
-        assert_eq!((engine.kind.as_str(), engine.device.as_str()), (name, "cpu"));
-        // Ranks of DeepSpeed, of which there are two, have a thread each at least.
-        let least = if kind == EngineKind::Deepspeed { 2 } else { 1 };
-        assert_eq!(
-            engine.threads,
-            threads.max(least),
-            "{name}, {recommender}: it did not compute on the threads that it was given"
-        );
-        assert!(timing.fit_s > 0.0 && timing.start_s.is_some_and(|start| start > 0.0), "{timing:?}");
-        for (metric, expected) in &mine {
-            let found = others[metric];
-            assert!(
-                (found - expected).abs() <= 2e-2 * expected.abs().max(0.1),
-                "{name}, {threads} threads, {metric}: {found}, {expected}"
-            );
-        }
+    }
+}
+
+/// How an engine divides the work where it is held against the lab's own training on one device.
+fn ways(kind: EngineKind) -> Vec<StrategySpec> {
+    let of = |kind| StrategySpec { kind, ..StrategySpec::default() };
+    let staged = |schedule| StrategySpec { schedule: Some(schedule), ..of(StrategyKind::Pipeline) };
+    match kind {
+        EngineKind::Deepspeed => vec![
+            StrategySpec { stage: Some(2), micro_batches: Some(2), ..of(StrategyKind::Zero) },
+            staged(PipelineSchedule::OneForwardOneBackward),
+            StrategySpec { recompute: Some(Recompute::Always), ..staged(PipelineSchedule::OneForwardOneBackward) },
+        ],
+        EngineKind::Torchgpipe => vec![staged(PipelineSchedule::Gpipe)],
+        _ => vec![StrategySpec::default()],
+    }
+}
+
+/// Trains as another engine, and holds losses, beginnings and metrics against what the lab's own training has told.
+fn agrees_in(home: &Path, other: &ExperimentSpec, ours: &[RunEvent]) {
+    let (kind, threads) = (other.engine.kind, other.engine.threads.expect("as many as were said"));
+    let (name, way) = (kind.as_str(), other.strategy.kind.as_str());
+    let of = format!("{name}, {way}, {}, {threads} threads", other.recommender.kind);
+    let (theirs, status) = run(home, other, &[]);
+    assert_eq!(status, Some(0), "{of}: {:?}", theirs.last());
+    for (index, event) in theirs.iter().enumerate() {
+        assert_eq!(event.seq, index as u64, "{of}: the numbers have a gap");
+    }
+    let (mine, others) = (losses(ours), losses(&theirs));
+    assert_eq!(mine.len(), others.len(), "{of}");
+    for (step, expected) in mine.iter().take(20) {
+        let found = others[step];
+        let near = (found - expected).abs() <= 1e-4 * expected.abs() + 1e-6;
+        assert!(near, "{of}, step {step}: {found} instead of {expected}");
+    }
+    let metrics = |events: &[RunEvent]| match &events.last().expect("an end").kind {
+        EventKind::Finished { summary } => (summary.metrics.clone(), summary.engine.clone(), summary.timing),
+        other => panic!("it ended with {other:?}"),
+    };
+    let begun = |events: &[RunEvent]| match &events.last().expect("an end").kind {
+        EventKind::Finished { summary } => summary.training.as_ref().and_then(|training| training.begun.clone()),
+        other => panic!("it ended with {other:?}"),
+    };
+    assert!(begun(ours).is_some(), "{of}: the lab says what it began with");
+    assert_eq!(begun(&theirs), begun(ours), "{of}: other first weights or orders were read");
+    let ((mine, ..), (others, engine, timing)) = (metrics(ours), metrics(&theirs));
+    assert_eq!((engine.kind.as_str(), engine.device.as_str()), (name, "cpu"));
+    // Ranks of DeepSpeed, of which there are two, have a thread each at least.
+    let least = if kind == EngineKind::Deepspeed { 2 } else { 1 };
+    assert_eq!(engine.threads, threads.max(least), "{of}: it did not compute on the threads that it was given");
+    assert!(timing.fit_s > 0.0 && timing.start_s.is_some_and(|start| start > 0.0), "{timing:?}");
+    for (metric, expected) in &mine {
+        let found = others[metric];
+        assert!((found - expected).abs() <= 2e-2 * expected.abs().max(0.1), "{of}, {metric}: {found}, {expected}");
     }
 }
 

@@ -89,15 +89,7 @@ pub(super) fn strategy(spec: &ExperimentSpec) -> Option<Section> {
         fields.push(number("strategy.chunks", "Chunks", help, 1, MAX_CHUNKS, 2));
     }
     if kind != Single {
-        fields.push(Field::new(
-            "strategy.recompute",
-            "Recompute",
-            "Forward passes that are computed again in the backward pass instead of being kept.",
-            FieldKind::Choice {
-                options: RECOMPUTES.iter().map(|(name, title)| Choice::titled(name, *title)).collect(),
-                default: "never".to_owned(),
-            },
-        ));
+        fields.push(recompute(engine, kind));
     }
     if kind != Single && TableSharding::suits(&spec.recommender.kind) {
         fields.push(tables());
@@ -147,11 +139,9 @@ fn tables() -> Field {
 }
 
 fn schedule(engine: EngineKind) -> Field {
-    let fixed = engine == EngineKind::Torchgpipe;
+    let only = engine.only_schedule().map(|only| if only == PipelineSchedule::Gpipe { "gpipe" } else { "1f1b" });
     let option = |(name, title): &(&'static str, &'static str)| {
-        let off = fixed && *name != "gpipe";
-        let why = if off { " (not with torchgpipe)" } else { "" };
-        Choice { off, ..Choice::titled(name, format!("{title}{why}")) }
+        titled(name, title, only.is_some_and(|only| only != *name), engine)
     };
     Field::new(
         "strategy.schedule",
@@ -159,6 +149,30 @@ fn schedule(engine: EngineKind) -> Field {
         "The order of forward and backward passes; it changes waiting and memory, and no number of the result.",
         FieldKind::Choice { options: SCHEDULES.iter().map(option).collect(), default: "1f1b".to_owned() },
     )
+}
+
+/// DeepSpeed computes again in pipelines alone, and then in all micro-batches.
+fn recompute(engine: EngineKind, kind: StrategyKind) -> Field {
+    let lacks = |name: &str| match name {
+        "never" => false,
+        "always" => kind != StrategyKind::Pipeline,
+        _ => true,
+    };
+    let option = |(name, title): &(&'static str, &'static str)| {
+        titled(name, title, engine == EngineKind::Deepspeed && lacks(name), engine)
+    };
+    Field::new(
+        "strategy.recompute",
+        "Recompute",
+        "Forward passes that are computed again in the backward pass instead of being kept.",
+        FieldKind::Choice { options: RECOMPUTES.iter().map(option).collect(), default: "never".to_owned() },
+    )
+}
+
+/// An option that stands in the list, and cannot be chosen where the engine lacks it.
+fn titled(name: &str, title: &str, off: bool, engine: EngineKind) -> Choice {
+    let why = if off { format!(" (not with {})", engine.title()) } else { String::new() };
+    Choice { off, ..Choice::titled(name, format!("{title}{why}")) }
 }
 
 #[cfg(test)]
@@ -170,6 +184,27 @@ mod tests {
 
     fn tables_of(spec: &ExperimentSpec) -> Option<Field> {
         strategy(spec)?.fields.into_iter().find(|field| field.path == "strategy.tables")
+    }
+
+    #[test]
+    fn of_schedules_and_recomputations_a_list_offers_those_that_the_engine_has_and_no_others() {
+        for engine in [EngineKind::Burn, EngineKind::Deepspeed, EngineKind::Torchgpipe] {
+            for kind in engine.strategies() {
+                let spec = with_kind(&ExperimentSpec::default(), "engine.kind", engine.as_str()).unwrap();
+                let spec = with_kind(&spec, "strategy.kind", kind.as_str()).unwrap();
+                for field in strategy(&spec).unwrap().fields {
+                    let FieldKind::Choice { options, .. } = &field.kind else { continue };
+                    if field.path != "strategy.schedule" && field.path != "strategy.recompute" {
+                        continue;
+                    }
+                    for option in options {
+                        let chosen = set(&spec, &field.path, Some(option.value.as_str().into())).unwrap();
+                        let refused = chosen.resolve().err();
+                        assert_eq!(refused.is_some(), option.off, "{engine:?} {kind:?} {}: {refused:?}", option.value);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -48,8 +48,8 @@ pub(super) fn fit(spec: &mut ExperimentSpec) {
     if !TableSharding::suits(recommender) {
         strategy.tables = None;
     }
-    if engine == EngineKind::Torchgpipe && strategy.kind == StrategyKind::Pipeline {
-        strategy.schedule = Some(PipelineSchedule::Gpipe);
+    if let Some(only) = engine.only_schedule().filter(|_| strategy.kind == StrategyKind::Pipeline) {
+        strategy.schedule = Some(only);
         strategy.balance = None;
     }
     if strategy.schedule != Some(PipelineSchedule::Interleaved) {
@@ -155,6 +155,9 @@ mod tests {
         let lent = chosen(&spec, "engine.kind", "torchgpipe");
         assert_eq!((lent.strategy.kind, lent.strategy.micro_batches), (StrategyKind::Pipeline, Some(8)));
         assert_eq!(lent.strategy.schedule, Some(PipelineSchedule::Gpipe));
+        let lent = chosen(&lent, "engine.kind", "deepspeed");
+        assert_eq!((lent.strategy.kind, lent.strategy.micro_batches), (StrategyKind::Pipeline, Some(8)));
+        assert_eq!(lent.strategy.schedule, Some(PipelineSchedule::OneForwardOneBackward));
         assert_eq!(chosen(&spec, "engine.kind", "pytorch").strategy, StrategySpec::default());
         assert_eq!(chosen(&spec, "strategy.kind", "zero").strategy.micro_batches, Some(8));
         assert_eq!(with_kind(&spec, "engine.kind", "jax"), None);

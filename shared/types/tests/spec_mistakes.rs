@@ -381,8 +381,24 @@ fn what_another_engine_cannot_do_is_named_with_what_it_can() {
             "engine.device: is `browser`; the engine `pytorch` computes on `cpu`",
         ),
         (
-            &["engine=deepspeed", "strategy.kind=pipeline"],
-            "strategy.kind: is `pipeline`; the engine `deepspeed` has single,",
+            &["engine=deepspeed", "strategy.kind=hybrid"],
+            "strategy.kind: is `hybrid`; the engine `deepspeed` has single, data-parallel, pipeline, zero",
+        ),
+        (
+            &["engine=deepspeed", "strategy.kind=pipeline", "strategy.schedule=gpipe"],
+            "strategy.schedule: must be `1f1b` for the engine `deepspeed`",
+        ),
+        (
+            &["engine=deepspeed", "strategy.kind=pipeline", "strategy.balance=time"],
+            "strategy.balance: is not for the engine `deepspeed`, which cuts by parameters; leave it out",
+        ),
+        (
+            &["engine=deepspeed", "strategy.kind=pipeline", "strategy.recompute=except-last"],
+            "strategy.recompute: must be `never` or `always` for pipelines of the engine `deepspeed`",
+        ),
+        (
+            &["engine=deepspeed", "strategy.kind=zero", "strategy.recompute=always"],
+            "strategy.recompute: is for pipelines of the engine `deepspeed`, which else keeps all here; leave it out",
         ),
         (&["engine=torchgpipe", "strategy.kind=pipeline"], "strategy.schedule: must be `gpipe`"),
         (

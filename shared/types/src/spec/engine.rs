@@ -40,7 +40,7 @@ pub enum EngineKind {
     Tensorflow,
     /// PyVelox as the data path, PyTorch as what trains.
     Pyvelox,
-    /// DeepSpeed: ZeRO over ranks.
+    /// DeepSpeed: ZeRO, or a pipeline of stages, over ranks.
     Deepspeed,
     /// torchgpipe: a pipeline of stages.
     Torchgpipe,
@@ -105,8 +105,18 @@ impl EngineKind {
         match self {
             Self::Burn => &[Single, DataParallel, Pipeline, Zero, Hybrid],
             Self::Pytorch | Self::Tensorflow | Self::Pyvelox => &[Single],
-            Self::Deepspeed => &[Single, DataParallel, Zero],
+            Self::Deepspeed => &[Single, DataParallel, Pipeline, Zero],
             Self::Torchgpipe => &[Single, Pipeline],
+        }
+    }
+
+    /// The order of forward and backward passes of its pipelines, where they have one alone; `None` of Burn, whose pipelines have
+    /// every order, and of engines without pipelines.
+    pub const fn only_schedule(self) -> Option<PipelineSchedule> {
+        match self {
+            Self::Burn | Self::Pytorch | Self::Tensorflow | Self::Pyvelox => None,
+            Self::Deepspeed => Some(PipelineSchedule::OneForwardOneBackward),
+            Self::Torchgpipe => Some(PipelineSchedule::Gpipe),
         }
     }
 }
@@ -244,22 +254,34 @@ impl EngineSpec {
         if strategy.devices.is_some() {
             problems.add("strategy.devices", format!("is for the engine `burn`, not `{kind}`; leave it out"));
         }
-        if self.kind == EngineKind::Deepspeed && strategy.recompute != Recompute::Never {
-            problems.add(
-                "strategy.recompute",
-                "is not for the engine `deepspeed` here, which keeps what it computed; leave it out",
-            );
-        }
-        if self.kind == EngineKind::Torchgpipe && strategy.kind == StrategyKind::Pipeline {
-            if strategy.schedule != PipelineSchedule::Gpipe {
-                problems.add("strategy.schedule", "must be `gpipe` for the engine `torchgpipe`");
-            }
-            if strategy.balance != Balance::default() {
-                problems
-                    .add("strategy.balance", "is not for the engine `torchgpipe`, which cuts by modules; leave it out");
-            }
-        }
+        self.check_passes(strategy, problems);
         Self { device, ..self.clone() }
+    }
+
+    /// What other frameworks keep of forward passes, and how their pipelines order passes and place layers.
+    fn check_passes(&self, strategy: &Strategy, problems: &mut Problems) {
+        let (kind, is_staged) = (self.kind.as_str(), strategy.kind == StrategyKind::Pipeline);
+        if self.kind == EngineKind::Deepspeed {
+            let path = "strategy.recompute";
+            match (strategy.recompute, is_staged) {
+                (Recompute::Never, _) | (Recompute::Always, true) => {}
+                (Recompute::ExceptLast, true) => {
+                    problems.add(path, "must be `never` or `always` for pipelines of the engine `deepspeed`");
+                }
+                (_, false) => problems
+                    .add(path, "is for pipelines of the engine `deepspeed`, which else keeps all here; leave it out"),
+            }
+        }
+        let Some(only) = self.kind.only_schedule().filter(|_| is_staged) else { return };
+        if strategy.schedule != only {
+            let name = if only == PipelineSchedule::Gpipe { "gpipe" } else { "1f1b" };
+            problems.add("strategy.schedule", format!("must be `{name}` for the engine `{kind}`"));
+        }
+        if strategy.balance != Balance::default() {
+            let how = if self.kind == EngineKind::Torchgpipe { "modules" } else { "parameters" };
+            problems
+                .add("strategy.balance", format!("is not for the engine `{kind}`, which cuts by {how}; leave it out"));
+        }
     }
 
     /// Only DeepSpeed's ZeRO 3 keeps small tensors whole; ours divides every layer.
