@@ -171,8 +171,13 @@ impl Trace {
             let end = nanoseconds(end_us).max(start);
             *last = end;
             drawn.push([start, end]);
+            let waited = if bar.waited_us > 0.0 {
+                format!(r#","args":{{"waited_us":{:.0}}}"#, bar.waited_us)
+            } else {
+                String::new()
+            };
             self.events.push(format!(
-                r#"{{"name":"{letter}{number}","cat":"{}","ph":"X","pid":{},"tid":{},"ts":{},"dur":{}}}"#,
+                r#"{{"name":"{letter}{number}","cat":"{}","ph":"X","pid":{},"tid":{},"ts":{},"dur":{}{waited}}}"#,
                 part.as_str(),
                 Numbers::process(first + rank),
                 self.numbers.chunk(first + rank, chunk),
