@@ -38,11 +38,9 @@ struct Numbers {
 
 impl Numbers {
     /// Of so many ranks of a plan, with these bars of it and of a run.
-    fn of(planned: usize, bars: [&[Bar]; 2]) -> Self {
-        let ranks = |bars: &[Bar]| bars.last().map_or(0, |bar| bar.rank + 1);
-        let chunks = bars.iter().flat_map(|bars| bars.iter()).map(|bar| bar.chunk + 1).max().unwrap_or(1);
-        let processes = planned.max(ranks(bars[0])) + ranks(bars[1]);
-        Self { processes, threads: chunks + 1 }
+    fn of(planned: usize, predicted: &[Bar], measured: &[Bar]) -> Self {
+        let chunks = predicted.iter().chain(measured).map(|bar| bar.chunk + 1).max().unwrap_or(1);
+        Self { processes: planned + ranks_of(measured), threads: chunks + 1 }
     }
 
     /// The process of a rank: of the plan's from 0 on, of the run's behind them.
@@ -61,6 +59,11 @@ impl Numbers {
     }
 }
 
+/// Of bars rank by rank.
+fn ranks_of(bars: &[Bar]) -> usize {
+    bars.last().map_or(0, |bar| bar.rank + 1)
+}
+
 /// What was measured, as [`Told`] has it.
 struct Measured<'a> {
     bars: &'a [Bar],
@@ -71,8 +74,8 @@ struct Measured<'a> {
 
 fn written(held: &[Stacked], predicted: &[Bar], measured: &Measured<'_>, layout: Option<Layout>) -> String {
     let Measured { bars, messages, marks, sent } = *measured;
-    let ranks = held.len();
-    let numbers = Numbers::of(ranks, [predicted, bars]);
+    let ranks = held.len().max(ranks_of(predicted));
+    let numbers = Numbers::of(ranks, predicted, bars);
     let mut trace = Trace { events: Vec::new(), arrows: 0, numbers };
     trace.timeline("predicted", 0, (predicted, &[]), Layout::new(ranks, ranks, 1).ok());
     for (rank, Stacked { stays: [parameters, gradients, optimizer], changes }) in held.iter().enumerate() {
