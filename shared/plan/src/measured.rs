@@ -27,7 +27,8 @@ pub struct MeasuredStage {
 pub enum MeasuredError {
     /// Nothing is known of a stage.
     #[error(
-        "stage {stage} told no {what} pass: take a run whose ranks have all told theirs, which they do after the first epoch"
+        "stage {stage} told no {what} pass: take a run whose ranks have all told theirs, which they do after the first \
+         epoch"
     )]
     NoPass {
         /// The stage, from 0.
@@ -37,8 +38,8 @@ pub enum MeasuredError {
     },
     /// The passes are those of another layout.
     #[error(
-        "it tells of {} ranks with {} stages each and {} micro-batches, and what was planned of it has {}, {} and {}: take the \
-         strategy that it was run with",
+        "it tells of {} ranks with {} stages each and {} micro-batches, and what was planned of it has {}, {} and {}: \
+         take the strategy that it was run with",
         told[0], told[1], told[2], planned[0], planned[1], planned[2]
     )]
     OtherLayout {

@@ -12,7 +12,7 @@ pub const TRACE_HEAD: &str = r#"{"displayTimeUnit":"ms","otherData":{"writer":"r
 
 /// A process a rank, a thread a chunk, an event a bar, an arrow for each activation and gradient that goes to another stage, and
 /// counters for the bytes that are foretold, `held` by each rank of the plan. The ranks of a run are other processes than those of the plan, and say which they are.
-/// Processes and threads have numbers of their own, none of them 0 ([`Numbers`]). Nothing in it needs escaping.
+/// Processes and threads have numbers of their own, none of them 0. Nothing in it needs escaping.
 pub fn chrome_trace(held: &[Stacked], predicted: &[Bar], measured: &[Bar], layout: Option<Layout>) -> String {
     written(held, predicted, &Measured { bars: measured, messages: &[], marks: &[], sent: &[] }, layout)
 }

@@ -32,8 +32,8 @@ pub(crate) enum MeasuredRunError {
     },
     /// It is no timeline of a run.
     #[error(
-        "{} tells no passes of a run: with a spec --lengths takes the timeline that `recspeed run FILE --trace` has written, or \
-         the number of a run of the lab",
+        "{} tells no passes of a run: with a spec --lengths takes the timeline that `recspeed run FILE --trace` has \
+         written, or the number of a run of the lab",
         path.display()
     )]
     NoTimeline {
@@ -42,8 +42,8 @@ pub(crate) enum MeasuredRunError {
     },
     /// It is neither.
     #[error(
-        "`{given}` is neither a file nor the number of a run: with a spec --lengths takes a run's number, as in its address \
-         after /r/, or the timeline that `recspeed run FILE --trace` has written"
+        "`{given}` is neither a file nor the number of a run: with a spec --lengths takes a run's number, as in its \
+         address after /r/, or the timeline that `recspeed run FILE --trace` has written"
     )]
     NoRun {
         /// What was given.
@@ -148,8 +148,8 @@ impl Timed {
             ]);
         }
         let told = format!(
-            "Measured by {}, medians of a micro-batch without what it waited for others; within a stage each layer has its counted share, so \
-             a run of more stages tells more:\n{rows}",
+            "Measured by {}, medians of a micro-batch without what it waited for others; within a stage each layer has \
+             its counted share, so a run of more stages tells more:\n{rows}",
             run.whose
         );
         let (counts, [costliest, costliest_now]) = (cut.partition.counts(), [cut.costliest_us, cut.now_us].map(time));
@@ -158,14 +158,15 @@ impl Timed {
         }
         let found = if cut.costliest_us < cut.now_us {
             format!(
-                "Cut by that with strategy.balance = {counts:?}, the costliest stage takes {costliest} of a micro-batch, and as it is cut \
-                 now {costliest_now}; a step {}, and now {}.",
+                "Cut by that with strategy.balance = {counts:?}, the costliest stage takes {costliest} of a micro-batch, \
+                 and as it is cut now {costliest_now}; a step {}, and now {}.",
                 time(*even),
                 time(*now)
             )
         } else {
             format!(
-                "Cut by that as it is now ({counts:?}): no other cut has a costliest stage of less than {costliest} of a micro-batch."
+                "As it is cut now no other cut is better by that: none has a costliest stage of less than {costliest} of \
+                 a micro-batch."
             )
         };
         format!("{told}\n{found}")

@@ -161,7 +161,8 @@ impl Planned {
         match &self.timed {
             None => format!("Times are counted at {} GFLOP/s a rank (--gflops), {links}, not measured.", args.gflops),
             Some(timed) => format!(
-                "Passes are as long as in {}; what ranks send and update is counted, at {} GFLOP/s a rank (--gflops), {links}.",
+                "Passes are as long as in {}; what ranks send and update is counted, at {} GFLOP/s a rank (--gflops), \
+                 {links}.",
                 timed.run.whose(),
                 args.gflops
             ),
