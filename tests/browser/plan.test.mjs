@@ -254,6 +254,44 @@ test("the spans of a run lie under the plan on the same axis, with both bubbles"
   await context.close();
 });
 
+test("stages are balanced by what a run of the same network measured, and of another one that is not offered", async () => {
+  // Rank 1 takes four times as long as rank 0.
+  const spans = [0, 1].flatMap((rank) => {
+    const us = rank === 1 ? 40_000 : 10_000;
+    const passes = ["F0", "F1", "B0", "B1"].map((name, at) => ({ rank, name, start_us: 5000 + 50_000 * at, duration_us: us }));
+    return [...passes, { rank, name: "step", start_us: 300_000, duration_us: 1000 }];
+  });
+  const events = spans.map((span, seq) => ({ run: "spans", seq, at_us: 1, kind: "span", lane: "0", ...span }));
+  const spec = {
+    version: 1,
+    dataset: { source: "builtin", id: "beauty-synthetic-10k" },
+    recommender: { kind: "densenet", layers: 150, growth: 32 },
+    training: { batch_size: 256 },
+    strategy: { kind: "pipeline", stages: 2, micro_batches: 2 },
+    evaluation: { metrics: ["rmse"] },
+  };
+  const none = Object.fromEntries(
+    ["model", "started_ms", "ended_ms", "queue_position", "starts_in_s", "waits_for_study", "parent", "summary", "failure"].map((name) => [name, null]),
+  );
+  const record = { ...none, id: "spans", status: "finished", spec, created_ms: 1, attempts: 1 };
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.route(/api\/runs\/spans\/events/, (route) => route.fulfill({ json: { events, more: false } }));
+  await page.route(/api\/runs\/spans(\?|$)/, (route) => route.fulfill({ json: record }));
+  await page.goto(`${lab.base}/plan?ranks=2&micro-batches=2&run=spans`);
+  const measured = page.locator(id("plan-balance-measured"));
+  await measured.waitFor();
+  const before = await border(page, 0);
+  await measured.click();
+  await page.waitForURL(/cut=\d+,/);
+  assert.ok((await border(page, 0)) > before, "the slow rank has fewer layers");
+  assert.equal(await measured.getAttribute("aria-pressed"), "true");
+  await page.goto(`${lab.base}/plan?ranks=2&micro-batches=2&depth=20&run=spans`);
+  await page.locator(".timeline-title").filter({ hasText: "Measured" }).waitFor();
+  assert.equal(await measured.count(), 0);
+  await context.close();
+});
+
 test("collectives within a pass are marked, counted and told in words", async () => {
   // One pass there and one back of two replicas, each of which gathers a layer and waits for the other one.
   const spans = [0, 1].flatMap((rank) => [

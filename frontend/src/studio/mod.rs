@@ -3,6 +3,7 @@
 //! and numbers as text.
 
 mod address;
+mod by_run;
 mod export;
 mod frame;
 mod memory;
@@ -15,6 +16,7 @@ mod to_run;
 mod waits;
 mod words;
 
+pub(crate) use by_run::ByRun;
 pub(crate) use export::command;
 pub(crate) use frame::{Frame, Lane, Rect, step_to};
 pub(crate) use memory::{Band, steps_of};

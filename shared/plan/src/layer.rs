@@ -22,6 +22,12 @@ impl Duration {
         self.per_sample_us.mul_add(samples as f64, self.fixed_us)
     }
 
+    /// So many times as long.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { fixed_us: factor * self.fixed_us, per_sample_us: factor * self.per_sample_us }
+    }
+
     /// One after the other.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
@@ -149,6 +155,24 @@ impl Layer {
             reads_in_place: self.reads_in_place,
             exchanged: self.exchanged.then(next.exchanged),
             tape: self.tape.then(next.tape),
+        }
+    }
+
+    /// The same with a forward pass, and both parts of the backward pass, that take so many times as long.
+    #[must_use]
+    pub(crate) fn stretched(&self, [forward, input, weight]: [f64; 3]) -> Self {
+        Self {
+            forward: self.forward.times(forward),
+            backward_input: self.backward_input.times(input),
+            backward_weight: self.backward_weight.times(weight),
+            exchanged: Exchanged {
+                forward_time: self.exchanged.forward_time.times(forward),
+                backward_time: self.exchanged.backward_time.times(input),
+                ..self.exchanged
+            },
+            // Where it counts, it is part of the backward pass.
+            tape: Tape { forward: self.tape.forward.times(input), ..self.tape },
+            ..*self
         }
     }
 

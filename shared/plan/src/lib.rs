@@ -12,6 +12,7 @@
 //! - [`pace`]: about how long a network trains; [`blocks`]: how its work is cut, which decides what it holds.
 //! - [`learnt`](fn@learnt): how many numbers each network of the catalogue learns; [`whole`]: what one device holds of those that
 //!   are no row of layers.
+//! - [`Measured`]: the same layers as long as a run's passes took; [`EvenCut`]: where they are best cut then.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
 //!
 //! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
@@ -28,6 +29,7 @@ mod evaluation;
 mod layer;
 mod layout;
 mod learnt;
+mod measured;
 mod micro_batch;
 mod networks;
 mod outlook;
@@ -53,6 +55,7 @@ pub use evaluation::{EvaluationOutlook, Judging};
 pub use layer::{Duration, Exchanged, Layer, Tape};
 pub use layout::{Layout, Place};
 pub use learnt::{Learnt, is_whole, learnt};
+pub use measured::{EvenCut, Measured, MeasuredError, MeasuredStage};
 pub use micro_batch::micro_batch_sizes;
 pub use outlook::{Outlook, RankOutlook, Strategy};
 pub use partition::{Balance, Partition};

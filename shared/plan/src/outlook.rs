@@ -71,6 +71,11 @@ impl Strategy {
     pub const fn copies(&self) -> usize {
         self.replicas * self.tensor
     }
+
+    /// Whether the parameters are divided among replicas, and so lent to each pass.
+    pub(crate) fn lends(&self) -> bool {
+        self.level == ShardLevel::Parameters && self.replicas > 1
+    }
 }
 
 impl RankOutlook {
@@ -135,8 +140,7 @@ impl Outlook {
         let schedule = Schedule::new(strategy.schedule, strategy.ranks, strategy.micro_batches, strategy.chunks)?;
         let partition = Partition::new(&strategy.layers, schedule.stages(), &strategy.balance)?;
         let mut stages = partition.merge(&strategy.layers);
-        // What is divided among replicas is lent to each pass.
-        let lends = strategy.level == ShardLevel::Parameters && strategy.replicas > 1;
+        let lends = strategy.lends();
         if lends {
             for stage in &mut stages {
                 *stage = stage.lent();

@@ -167,15 +167,15 @@ fn every_bar_is_in_it_and_no_process_is_both_planned_and_measured() {
             .map(|event| (event["pid"].as_u64().unwrap(), event["args"]["name"].as_str().unwrap()))
             .collect();
         let expected = [
-            (0, "predicted rank 0, stage 0"),
-            (1, "predicted rank 1, stage 1"),
-            (2, "measured rank 0, stage 0, replica 0"),
-            (3, "measured rank 1, stage 0, replica 1"),
-            (4, "measured rank 2, stage 1, replica 0"),
-            (5, "measured rank 3, stage 1, replica 1"),
+            (1, "predicted rank 0, stage 0"),
+            (2, "predicted rank 1, stage 1"),
+            (3, "measured rank 0, stage 0, replica 0"),
+            (4, "measured rank 1, stage 0, replica 1"),
+            (5, "measured rank 2, stage 1, replica 0"),
+            (6, "measured rank 3, stage 1, replica 1"),
         ];
         assert_eq!(names, expected, "{schedule:?}");
-        assert!(of(&events, "C").all(|event| number(event, "pid") < 2.0));
+        assert!(of(&events, "C").all(|event| number(event, "pid") <= 2.0));
     }
 }
 
@@ -207,10 +207,7 @@ fn each_message_is_one_arrow_between_the_stages_that_it_joins() {
             let at = number(event, "ts");
             let mut under = of(&events, "X").filter(|bar| {
                 let from = number(bar, "ts");
-                bar["pid"] == event["pid"]
-                    && bar["tid"] == event["tid"]
-                    && from <= at
-                    && at <= from + number(bar, "dur")
+                bar["pid"] == event["pid"] && bar["tid"] == event["tid"] && from <= at && at < from + number(bar, "dur")
             });
             under.next().expect("an arrow's end lies on a bar")["name"].clone()
         };
@@ -218,7 +215,7 @@ fn each_message_is_one_arrow_between_the_stages_that_it_joins() {
             let end = ends[&start["id"].as_u64().unwrap()];
             assert!(number(start, "ts") <= number(end, "ts") && start["name"] == end["name"]);
             assert_eq!(bar_at(start), bar_at(end), "{schedule:?}: of one micro-batch");
-            assert_eq!(number(start, "pid") < 4.0, number(end, "pid") < 4.0, "planned or measured");
+            assert_eq!(number(start, "pid") <= 4.0, number(end, "pid") <= 4.0, "planned or measured");
             let pass = if start["name"] == "gradient" { "B" } else { "F" };
             assert!(bar_at(start).as_str().unwrap().starts_with(pass));
         }
@@ -268,15 +265,23 @@ fn every_event_has_the_fields_of_the_format_and_no_bar_of_a_track_lies_over_anot
 
 /// The spans that ranks tell of so many steps, in whole microseconds of a clock that began long ago.
 fn told(of_a_step: &[Value], steps: u64) -> Vec<RunEvent> {
+    // The chunks of a process are its threads, one number after the other.
+    let numbers = |event: &Value| ["pid", "tid"].map(|field| event[field].as_u64().expect("a whole number"));
+    let mut firsts: HashMap<u64, u64> = HashMap::new();
+    for [process, thread] in of_a_step.iter().map(numbers) {
+        let first = firsts.entry(process).or_insert(thread);
+        *first = thread.min(*first);
+    }
     let end_of = |event: &Value| number(event, "ts") + number(event, "dur");
     let long = of_a_step.iter().map(end_of).fold(0.0, f64::max).ceil() as u64;
     let mut spans = Vec::new();
     for step in 0..steps {
         for event in of_a_step {
             let [start, end] = [number(event, "ts"), end_of(event)].map(|at| at.round() as u64);
+            let [process, thread] = numbers(event);
             let kind = EventKind::Span {
-                rank: event["pid"].as_u64().expect("a rank") as u32,
-                lane: event["tid"].to_string(),
+                rank: process as u32 - 1,
+                lane: (thread - firsts[&process]).to_string(),
                 name: event["name"].as_str().expect("a name").to_owned(),
                 start_us: 1_000_000 + step * long + start,
                 duration_us: end - start,
@@ -348,7 +353,7 @@ fn what_ranks_sent_and_waited_for_is_a_track_of_its_own_with_a_counter_of_bytes(
             let list = outlook.schedule.list(rank);
             let messages = list.iter().filter(|step| step.message_name().is_some()).count();
             let sends = list.iter().filter_map(|step| step.message_name()).filter(|name| name.starts_with("send"));
-            let own = |event: &&Value| event["pid"].as_u64() == Some(4 + rank as u64);
+            let own = |event: &&Value| event["pid"].as_u64() == Some(5 + rank as u64);
             let drawn = of(&events, "X").filter(own).filter(|event| track(event) == "messages").count();
             assert_eq!(drawn, messages + 1, "{schedule:?}, rank {rank}");
             let counted: Vec<u64> =
@@ -357,6 +362,36 @@ fn what_ranks_sent_and_waited_for_is_a_track_of_its_own_with_a_counter_of_bytes(
             assert_eq!(counted, expected, "{schedule:?}, rank {rank}");
         }
     }
+}
+
+#[test]
+fn a_pass_without_length_has_no_arrow_since_a_viewer_never_has_it_open() {
+    let pass = |rank, start_us, long| Bar {
+        rank,
+        part: Part::Forward,
+        micro_batch: Some(0),
+        chunk: 0,
+        start_us,
+        end_us: start_us + long,
+        waited_us: 0.0,
+    };
+    for (long, arrows) in [(0.0, 0), (0.001, 1), (5.0, 1)] {
+        let bars = [pass(0, 0.0, long), pass(1, 10.0, long)];
+        let events = held_to_the_format(&chrome_trace(&[], &[], &bars, Layout::new(2, 2, 1).ok()));
+        assert_eq!([of(&events, "s").count(), of(&events, "f").count()], [arrows; 2], "{long} µs");
+    }
+}
+
+#[test]
+fn a_lane_that_no_run_can_have_is_no_track_of_its_own() {
+    let mut event = span(0, 0, "F0", 10);
+    if let EventKind::Span { lane, .. } = &mut event.kind {
+        *lane = u64::MAX.to_string();
+    }
+    let told = Told::of_events(&[event]);
+    assert_eq!(told.bars[0].chunk, 0);
+    let trace = held_to_the_format(&chrome_trace_of_run(&[], &[], &told, None));
+    assert_eq!(of(&trace, "M").count(), 2, "a process and a thread");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::engines::EnginesError;
 use super::features::FeaturesError;
 use super::kept::KeepError;
 use super::models::ModelCommandError;
-use super::plan::LengthsError;
+use super::plan::{LengthsError, MeasuredRunError};
 use super::run::{SpecFileError, WorkerError};
 use super::search::SearchError;
 use super::study::StudyError;
@@ -69,6 +69,9 @@ pub(crate) enum CommandError {
     /// Lengths of passes and messages that cannot be simulated.
     #[error(transparent)]
     Lengths(#[from] LengthsError),
+    /// A run by whose passes nothing can be planned.
+    #[error(transparent)]
+    Measured(#[from] MeasuredRunError),
     /// A recommender that is no row of layers.
     #[error(
         "recommender.kind is `{kind}`, which is no row of layers: mlp, densenet, dlrm and sasrec can be planned, and the memory of other networks; without a file, --stages and its like draw a schedule"
@@ -133,6 +136,7 @@ impl CommandError {
             | Self::UnknownRecommender { .. }
             | Self::Plan(_)
             | Self::Lengths(_)
+            | Self::Measured(_)
             | Self::NoLayers { .. }
             | Self::UnknownSize { .. }
             | Self::PlanTooLarge { .. } => FailureCode::InvalidSpec.exit_status(),

@@ -1,10 +1,11 @@
 //! `recspeed trace RUN`: when the ranks of a stored run did what, beside its plan, as a Chrome trace.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use recspeed_plan::timeline::bars_of_events;
 use recspeed_types::api::{RunRecord, RunStatus};
-use recspeed_types::{FailureCode, RunId};
+use recspeed_types::{FailureCode, RunEvent, RunId};
 
 use super::failure::CommandError;
 use super::output;
@@ -77,11 +78,11 @@ impl TraceError {
 
 /// Writes the trace.
 pub(crate) fn print(args: TraceArgs) -> Result<u8, CommandError> {
-    let home = args.home.or_else(home::usual_place).ok_or(TraceError::NoHome)?;
     if let Some(path) = &args.out {
         writable::trace("--out", path)?;
     }
-    let text = of_stored(&home, &args.run)?;
+    let (record, spans) = stored(args.home, &args.run)?;
+    let text = trace_of(&record.spec, &spans).ok_or_else(|| without_bars(&record))?;
     match args.out {
         Some(path) => {
             whole_file::write(&path, text.as_bytes()).map_err(|source| CommandError::WriteFile { path, source })?;
@@ -91,20 +92,29 @@ pub(crate) fn print(args: TraceArgs) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// The trace of a run that the lab in this folder has stored. A server may be at work there.
-fn of_stored(home: &Path, run: &RunId) -> Result<String, TraceError> {
-    let path = home::store(home);
+/// A run that the lab in this folder, or in the usual one, has stored, and what its ranks told; some of it are bars. A server may be at
+/// work there.
+///
+/// # Errors
+/// [`TraceError`]: there is no lab, or it knows no such run, or that has told no bars.
+pub(super) fn stored(home: Option<PathBuf>, run: &RunId) -> Result<(RunRecord, Vec<RunEvent>), TraceError> {
+    let home = home.or_else(home::usual_place).ok_or(TraceError::NoHome)?;
+    let path = home::store(&home);
     if !path.is_file() {
-        return Err(TraceError::NoLab { home: home.to_owned() });
+        return Err(TraceError::NoLab { home });
     }
     let connection = store::to_read(&path)?;
     let Some(record) = store::record(&connection, run)? else {
         let query = ListQuery { limit: NAMED, ..ListQuery::default() };
         let known = known(&store::list(&connection, &query)?.runs);
-        return Err(TraceError::NoRun { home: home.to_owned(), run: run.clone(), known });
+        return Err(TraceError::NoRun { home, run: run.clone(), known });
     };
     let spans = store::spans(&connection, run)?;
-    trace_of(&record.spec, &spans).ok_or_else(|| TraceError::NoSpans { run: run.clone(), why: why_none(&record) })
+    if bars_of_events(&spans).is_empty() { Err(without_bars(&record)) } else { Ok((record, spans)) }
+}
+
+fn without_bars(record: &RunRecord) -> TraceError {
+    TraceError::NoSpans { run: record.id.clone(), why: why_none(record) }
 }
 
 /// The newest runs, in words.

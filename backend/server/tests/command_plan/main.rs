@@ -1,5 +1,6 @@
 //! `recspeed plan` as a program.
 
+mod measured;
 mod tables;
 
 use std::process::{Command, Output};

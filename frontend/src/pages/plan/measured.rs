@@ -5,13 +5,13 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_plan::Layout;
 use recspeed_plan::timeline::{Told, first_step, marks_of_step};
-use recspeed_types::RunId;
-use recspeed_types::api::RunRecord;
 use recspeed_types::event::{MemoryBytes, Sent};
+use recspeed_types::{ExperimentSpec, RunId};
 
 use super::Studio;
 use crate::components::Hint;
 use crate::state::{Origin, RunState, RunView, api, is_of_a_tab, use_lab};
+use crate::studio::ByRun;
 
 /// Said of a run in this tab.
 const TURNS: &str = "The second step of this run lies under the plan. In a tab all ranks share one thread and take turns: what each does is \
@@ -37,6 +37,7 @@ pub(super) fn watch(studio: Studio) {
         studio.marks.set(Vec::new());
         studio.measured.set(Vec::new());
         studio.steps.set(Told::default());
+        studio.by_run.set(None);
         note.0.set(String::new());
         let Some(named) = named else { return };
         let Ok(id) = RunId::new(&named) else {
@@ -69,7 +70,7 @@ pub(super) fn watch(studio: Studio) {
                             view.apply(event);
                         }
                         if first || !news.is_empty() || over {
-                            show(studio, note, &view, record.as_ref().and_then(layout_of), (over, false));
+                            show(studio, note, &view, record.as_ref().map(|record| &record.spec), (over, false));
                         }
                     }
                     Err(error) => {
@@ -88,15 +89,15 @@ pub(super) fn watch(studio: Studio) {
 
 /// Lays a run that this tab holds under the plan, now and whenever more of it is known.
 fn of_this_tab(studio: Studio, note: Note, run: &RunState) {
-    let (run, layout) = (run.clone(), run.record.with_untracked(layout_of));
+    let (run, spec) = (run.clone(), run.record.with_untracked(|record| record.spec.clone()));
     Effect::new(move |_| {
         let over = run.status().is_over();
-        run.view.with(|view| show(studio, note, view, layout, (over, true)));
+        run.view.with(|view| show(studio, note, view, Some(&spec), (over, true)));
     });
 }
 
-/// Lays the spans of a run under the plan, with the most bytes that a rank's ledger told of.
-fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (over, in_tab): (bool, bool)) {
+/// Lays the spans of a run under the plan, with the most bytes that a rank's ledger told of. `spec`: what it was asked for.
+fn show(studio: Studio, note: Note, view: &RunView, spec: Option<&ExperimentSpec>, (over, in_tab): (bool, bool)) {
     let steps = Told::of_events(&view.spans);
     let bars = first_step(steps.bars.clone());
     let words = match (bars.last(), over) {
@@ -110,7 +111,7 @@ fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (ove
     // Where nobody knows the run's layout, its pipeline is taken to be as long as the plan's.
     let ranks = bars.last().map_or(0, |bar| bar.rank + 1);
     let stages = studio.planned.with_untracked(|planned| planned.strategy.ranks);
-    let layout = layout.or_else(|| Layout::new(ranks, stages, 1).ok());
+    let layout = spec.and_then(layout_of).or_else(|| Layout::new(ranks, stages, 1).ok());
     studio.layout.set(layout.filter(|layout| ranks <= layout.ranks()));
     studio.fullest.set(fullest);
     studio.sent.set(view.sent.values().copied().max_by_key(Sent::bytes_per_step));
@@ -122,6 +123,10 @@ fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (ove
     if studio.measured.with_untracked(|old| *old != bars) {
         studio.measured.set(bars);
     }
+    let by_run = spec.and_then(|spec| ByRun::of(spec, &steps.bars));
+    if studio.by_run.with_untracked(|old| *old != by_run) {
+        studio.by_run.set(by_run);
+    }
     studio.steps.set(steps);
     if note.0.with_untracked(|old| old != words) {
         note.0.set(words.to_owned());
@@ -129,8 +134,8 @@ fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (ove
 }
 
 /// Where the ranks of a run stand.
-fn layout_of(record: &RunRecord) -> Option<Layout> {
-    let strategy = record.spec.resolve().ok()?.strategy;
+fn layout_of(spec: &ExperimentSpec) -> Option<Layout> {
+    let strategy = spec.resolve().ok()?.strategy;
     Layout::new(strategy.ranks as usize, strategy.stages as usize, strategy.tensor as usize).ok()
 }
 

@@ -19,7 +19,7 @@ use recspeed_types::event::{MemoryBytes, Sent};
 
 use crate::components::{CopyField, Hint, Icon, Picture};
 use crate::state::{plan_address, plan_query, save};
-use crate::studio::{Headline, Refusal, Setup, command, headline, nearest, verdict};
+use crate::studio::{ByRun, Headline, Refusal, Setup, command, headline, nearest, verdict};
 
 /// A plan with everything that is drawn of it.
 struct Planned {
@@ -45,6 +45,8 @@ struct Studio {
     marks: RwSignal<Vec<Mark>>,
     /// All that it told of its steps, for the trace.
     steps: RwSignal<Told>,
+    /// What its layers took, where it told enough for that.
+    by_run: RwSignal<Option<ByRun>>,
     /// Where the ranks of that run stand, where that is known.
     layout: RwSignal<Option<Layout>>,
     /// What that run's fullest rank held, where it told.
@@ -81,6 +83,7 @@ impl Studio {
             measured: RwSignal::new(Vec::new()),
             marks: RwSignal::new(Vec::new()),
             steps: RwSignal::new(Told::default()),
+            by_run: RwSignal::new(None),
             layout: RwSignal::new(None),
             fullest: RwSignal::new(None),
             sent: RwSignal::new(None),

@@ -39,6 +39,14 @@ pub(super) fn Stages() -> impl IntoView {
             </button>
         }
     };
+    // Layers by hand, as a spec has them: on another machine a run would measure something else.
+    let by_run = Memo::new(move |_| {
+        studio.by_run.with(|run| {
+            let run = run.as_ref()?;
+            studio.planned.with(|planned| run.cut(&planned.strategy, &planned.outlook))
+        })
+    });
+    let measured = move || Some(balance(Cut::ByHand(by_run.get()?), "plan-balance-measured", "measured"));
     view! {
         <div class="plan-stages">
             <div class="plan-part">
@@ -48,6 +56,7 @@ pub(super) fn Stages() -> impl IntoView {
                     {balance(Cut::Time, "plan-balance-time", "time")}
                     {balance(Cut::Parameters, "plan-balance-parameters", "parameters")}
                     {balance(Cut::Memory, "plan-balance-memory", "memory")}
+                    {measured}
                 </div>
             </div>
             <div class="stage-bar" node_ref=bar data-testid="plan-stages">

@@ -1,5 +1,6 @@
 //! The timeline as bars, one list for what is foretold and one for what was measured: whoever draws them knows no difference.
 
+use recspeed_types::limits::MAX_CHUNKS;
 use recspeed_types::{EventKind, RunEvent};
 
 use crate::simulate::Costs;
@@ -153,7 +154,7 @@ pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
                 rank: *rank as usize,
                 part,
                 micro_batch,
-                chunk: lane.parse().unwrap_or(0),
+                chunk: chunk_of(lane),
                 start_us: *start_us as f64,
                 end_us: (start_us + duration_us) as f64,
                 waited_us: (*waited_us).min(*duration_us) as f64,
@@ -167,6 +168,11 @@ pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
     }
     sort(&mut bars);
     bars
+}
+
+/// The chunk that a lane is about; 0 of a lane that is none which a run can have.
+pub(super) fn chunk_of(lane: &str) -> usize {
+    lane.parse().ok().filter(|&chunk| chunk < MAX_CHUNKS as usize).unwrap_or(0)
 }
 
 /// When the first bar of these events begins, or the look-up in tables before it, by their own clock.

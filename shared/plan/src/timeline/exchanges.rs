@@ -3,7 +3,7 @@
 use recspeed_types::event::{Collective, Exchange};
 use recspeed_types::{EventKind, RunEvent};
 
-use super::bars::{Bar, Part, named, rows_of};
+use super::bars::{Bar, Part, chunk_of, named, rows_of};
 
 /// A collective that a rank took part in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,7 +91,7 @@ fn mark_of(kind: &EventKind, first: u64) -> Option<Mark> {
     Some(Mark {
         rank: *rank as usize,
         // Look-ups are about no chunk.
-        chunk: within.and_then(|_| lane.parse().ok()).unwrap_or(0),
+        chunk: within.map_or(0, |_| chunk_of(lane)),
         collective: *collective,
         within,
         layer: layer.map(|layer| layer as usize),

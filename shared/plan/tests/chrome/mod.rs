@@ -9,8 +9,8 @@ use serde_json::Value;
 type Moment = u64;
 
 /// The events of a trace in which nothing is missing and nothing would be left out by a viewer: each has the fields of its
-/// phase, processes and threads have names of their own, times of a track never go back, and no bar lies over another one
-/// unless it lies inside it.
+/// phase, processes and threads have names and numbers of their own, none of them 0, times of a track never go back, no bar lies
+/// over another one unless it lies inside it, and both ends of an arrow lie in bars that are open there.
 pub(crate) fn held_to_the_format(text: &str) -> Vec<Value> {
     let trace: Value = serde_json::from_str(text).expect("it is JSON");
     assert_eq!(trace["displayTimeUnit"], "ms");
@@ -24,11 +24,15 @@ pub(crate) fn held_to_the_format(text: &str) -> Vec<Value> {
     let mut arrows: HashMap<u64, (Option<&Value>, Option<&Value>)> = HashMap::new();
     for event in &events {
         let (name, process) = (text_of(event, "name"), whole(event, "pid"));
+        // Perfetto takes process and thread 0 for the idle ones, and a thread that is not named for the process's own.
+        let thread = whole(event, "tid");
+        assert!(process > 0 && thread > 0, "it has the number of an idle process: {event}");
+        names.number(process, thread);
         match text_of(event, "ph") {
             "M" => names.hear(event),
             "X" => {
                 text_of(event, "cat");
-                let track = bars.entry([process, whole(event, "tid")]).or_default();
+                let track = bars.entry([process, thread]).or_default();
                 track.lay(event);
             }
             "C" => {
@@ -41,7 +45,6 @@ pub(crate) fn held_to_the_format(text: &str) -> Vec<Value> {
             phase @ ("s" | "f") => {
                 text_of(event, "cat");
                 moment(event, "ts");
-                whole(event, "tid");
                 // Tied to the bar that encloses it, not to the one that comes next.
                 assert_eq!(event["bp"], "e", "{event}");
                 let ends = arrows.entry(whole(event, "id")).or_default();
@@ -92,8 +95,9 @@ impl Bars {
         self.all.push([start, end]);
     }
 
+    /// Whether a bar is open then: at its end it is over.
     fn enclose(&self, at: Moment) -> bool {
-        self.all.iter().any(|[start, end]| (*start..=*end).contains(&at))
+        self.all.iter().any(|[start, end]| (*start..*end).contains(&at))
     }
 }
 
@@ -102,9 +106,17 @@ impl Bars {
 struct Names {
     processes: HashMap<u64, String>,
     threads: HashMap<[u64; 2], String>,
+    /// The process of each thread that an event names.
+    numbered: HashMap<u64, u64>,
 }
 
 impl Names {
+    /// Perfetto names a thread by its number alone.
+    fn number(&mut self, process: u64, thread: u64) {
+        let before = *self.numbered.entry(thread).or_insert(process);
+        assert_eq!(before, process, "thread {thread} is of two processes");
+    }
+
     fn hear(&mut self, event: &Value) {
         let name = text_of(&event["args"], "name").to_owned();
         let process = whole(event, "pid");
@@ -117,6 +129,13 @@ impl Names {
     }
 
     fn are_told_apart(&self) {
+        for process in self.processes.keys() {
+            let as_thread = self.numbered.get(process);
+            assert_eq!(
+                as_thread, None,
+                "process {process} has the number of a thread, which viewers take for its first"
+            );
+        }
         let different: HashSet<&String> = self.processes.values().collect();
         assert_eq!(different.len(), self.processes.len(), "{:?}", self.processes);
         let different: HashSet<(u64, &String)> =

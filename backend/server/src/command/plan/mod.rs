@@ -1,8 +1,9 @@
 //! `recspeed plan`: a pipeline's schedule drawn in the terminal, its bubble and what its ranks hold, before anything runs. Of a
-//! spec with its model, times and bytes counted, of a network that is no row of layers bytes alone; of flags alone with stages that are all alike, or as long as a file
+//! spec with its model, bytes counted and times too, or as a run has measured them, of a network that is no row of layers bytes alone; of flags alone with stages that are all alike, or as long as a file
 //! says.
 
 mod lengths;
+mod measured;
 mod of_flags;
 mod of_spec;
 mod picture;
@@ -19,6 +20,7 @@ use super::failure::CommandError;
 use super::writable;
 
 pub(crate) use lengths::LengthsError;
+pub(crate) use measured::MeasuredRunError;
 pub(super) use room::of_the_machine as memory_of_the_machine;
 
 /// Cells that one plan may have together, micro-batches rounded up to whole groups of ranks: it is there in well under a second.
@@ -30,7 +32,7 @@ const MAX_PARAMETERS: u64 = 1_000_000_000_000_000;
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// A spec with [strategy], as of `recspeed run`: its model is planned, with times and bytes
-    #[arg(value_name = "FILE", conflicts_with_all = ["stages", "micro_batches", "schedule", "chunks", "recompute", "lengths", "parameters"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["stages", "micro_batches", "schedule", "chunks", "recompute", "parameters"])]
     file: Option<String>,
     /// Replace one field of the spec, as strategy.stages=4 (may be repeated)
     #[arg(long, value_name = "KEY=VALUE", requires = "file")]
@@ -71,9 +73,14 @@ pub struct PlanArgs {
     /// Forward passes that are computed again in the backward pass instead of being kept
     #[arg(long, value_enum, default_value_t = RecomputeName::Never)]
     recompute: RecomputeName,
-    /// Simulate passes and messages as long as a JSON file says (docs/parallel.md) instead of stages that are all alike
-    #[arg(long, value_name = "FILE")]
+    /// With a spec, passes as long as a run of the same network measured them, and the cut into stages that follows: the number of a run of
+    /// the lab, as in its address after /r/, or the timeline that `recspeed run FILE --trace` has written of this spec. Without a spec, passes
+    /// and sends as long as a JSON file says (docs/parallel.md) instead of stages that are all alike
+    #[arg(long, value_name = "RUN or FILE")]
     lengths: Option<PathBuf>,
+    /// The lab's folder, where --lengths names a run of it (otherwise as `recspeed serve`)
+    #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
+    home: Option<PathBuf>,
     /// Also what each level of ZeRO holds for a model with so many parameters, on --ranks ranks, in 32 bits with Adam
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_PARAMETERS))]
     parameters: Option<u64>,

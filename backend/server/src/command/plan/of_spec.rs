@@ -13,6 +13,7 @@ use recspeed_types::limits::{MAX_PLANNED_RANKS, MAX_RANKS};
 use recspeed_types::spec::{Balance, Launcher, ResolvedSpec, Source};
 use serde_json::json;
 
+use super::measured::{Run, Timed};
 use super::tables::Tables;
 use super::{PlanArgs, picture, refuse_too_large, room, whole};
 use crate::command::failure::CommandError;
@@ -32,6 +33,8 @@ struct Planned {
     room: Option<u64>,
     /// Rows of the data set, where that is known without reading it.
     rows: Option<u64>,
+    /// The run whose passes those of the plan are as long as, where one was named.
+    timed: Option<Timed>,
 }
 
 /// Bytes a microsecond of a GB/s.
@@ -53,9 +56,14 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     let assumed = Assumed { link, ..Assumed::threads(args.gflops) };
     let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
     let filled = tables.lessons().filled(&spec.recommender, batch);
-    let Some(mut strategy) = of_spec(&spec, assumed.on(tables.data().cloned()).filling(filled)) else {
+    let assumed = assumed.on(tables.data().cloned()).filling(filled);
+    let Some(mut strategy) = of_spec(&spec, assumed.clone()) else {
         return Err(CommandError::NoLayers { kind: spec.recommender.entry.kind });
     };
+    let run = args.lengths.as_deref().map(|named| Run::of(named, args, &spec, &assumed)).transpose()?;
+    if let Some(run) = &run {
+        strategy = run.applied(strategy)?;
+    }
     let rows = tables.rows().or(match &spec.dataset.source {
         Source::Builtin { entry } => Some(u64::from(entry.rows)),
         _ => None,
@@ -69,11 +77,12 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     strategy.memories = room::of_devices(&spec, args.gpu_memory.map(|mib| mib << 20));
     let outlook = Outlook::of(&strategy)?;
+    let timed = run.map(|run| Timed::of(run, &strategy, &outlook)).transpose()?;
     // More ranks than a run can have are on machines that nobody has named.
     let here = || if can_run(&spec) { room::of_a_run() } else { None };
     let room = args.memory_limit.map(|mib| mib << 20).or_else(here);
     let found = bottleneck(&strategy, &outlook, room.map(Room::Together));
-    let plan = Planned { title, spec, strategy, outlook, found, tables, room, rows };
+    let plan = Planned { title, spec, strategy, outlook, found, tables, room, rows, timed };
     if let Some(path) = &args.trace {
         let bars = bars_of(&plan.strategy, &plan.outlook);
         let text = chrome_trace(&memory_of(&plan.outlook), &bars, &[], None);
@@ -122,6 +131,7 @@ impl Planned {
                 strategy.recompute.as_str()
             ),
             self.stages(),
+            self.timed.as_ref().map(Timed::as_text).unwrap_or_default(),
             picture::draw_in_time(run),
             format!(
                 "step         {}, {:.0} rows a second\nbubble       {} of the busiest rank's work; ranks idle {} of the time",
@@ -139,14 +149,27 @@ impl Planned {
             self.devices_in_words(),
             self.verdict(),
             self.tables.as_text(&self.spec),
-            format!(
-                "Times are counted at {} GFLOP/s a rank (--gflops), {} GB/s between ranks (--bandwidth) and {} µs for each \
-                 message (--latency), not measured.",
-                args.gflops, args.bandwidth, args.latency
-            ),
+            self.times(args),
             self.only_planned(),
         ];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// What times are made of.
+    fn times(&self, args: &PlanArgs) -> String {
+        let links = format!(
+            "{} GB/s between ranks (--bandwidth) and {} µs for each message (--latency)",
+            args.bandwidth, args.latency
+        );
+        match &self.timed {
+            None => format!("Times are counted at {} GFLOP/s a rank (--gflops), {links}, not measured.", args.gflops),
+            Some(timed) => format!(
+                "Passes are as long as in {}; what ranks send and update is counted, at {} GFLOP/s a rank (--gflops), \
+                 {links}.",
+                timed.run.whose(),
+                args.gflops
+            ),
+        }
     }
 
     /// What no run can have; empty where one can.
@@ -377,6 +400,7 @@ impl Planned {
             "limit": limit,
             "limit_share": limit_share,
             "tables": self.tables.as_json(),
+            "measured": self.timed.as_ref().map(Timed::as_json),
             "verdict": self.verdict(),
             "spans": spans,
         });

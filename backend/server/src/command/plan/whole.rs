@@ -19,7 +19,7 @@ use crate::command::output;
 /// Plans and prints.
 pub(super) fn print(title: &str, spec: &ResolvedSpec, dir: PathBuf, args: &PlanArgs) -> Result<u8, CommandError> {
     let kind = spec.recommender.entry.kind;
-    if args.trace.is_some() {
+    if args.trace.is_some() || args.lengths.is_some() {
         return Err(CommandError::NoLayers { kind });
     }
     let known = extent_of(spec, dir, args).map_err(|why| CommandError::UnknownSize { kind, why })?;
