@@ -1,5 +1,6 @@
 //! The ledger of the ranks beside what the operating system says of the process that they are threads of.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -192,7 +193,8 @@ fn histories(folder: &std::path::Path) -> std::path::PathBuf {
     for user in 0..USERS {
         for step in 0..rows_of(user) {
             let item = (user * 37 + step * 101 + step * step) % ITEMS;
-            text.push_str(&format!("u{user},i{item},{},{}\n", 1 + (user + step) % 5, 1_000_000_000 + 86_400 * step));
+            let (rating, time) = (1 + (user + step) % 5, 1_000_000_000 + 86_400 * step);
+            writeln!(text, "u{user},i{item},{rating},{time}").unwrap();
         }
     }
     let path = folder.join("histories.csv");

@@ -269,14 +269,24 @@ fn receive(message: StreamMessage) {
 /// Takes a record, unless it tells less than the one that is shown; when the run is over, fetches its last events and stops
 /// watching.
 fn update(run: &RunState, record: RunRecord) {
-    if !run.record.with_untracked(|shown| tells_more(&record, shown)) {
-        return;
-    }
+    let Some(record) = run.record.with_untracked(|shown| taken(record, shown)) else { return };
     let over = record.status.is_over();
     run.record.set(record);
     if over {
         catch_up(run.clone());
     }
+}
+
+/// `record` as it takes the place of `shown`, where it may. Only the answer about one run says whether its model is kept, a stream's
+/// record does not: what is known of that stays, or the panel that asks the model would go and come again, empty.
+fn taken(mut record: RunRecord, shown: &RunRecord) -> Option<RunRecord> {
+    if !tells_more(&record, shown) {
+        return None;
+    }
+    if (record.attempts, record.status) == (shown.attempts, shown.status) {
+        record.model = record.model.or(shown.model);
+    }
+    Some(record)
 }
 
 /// Whether `record` may take the place of `shown`. Answers overtake each other: a record of an earlier attempt was written
@@ -344,7 +354,7 @@ async fn ask(run: &RunState, id: &RunId) -> bool {
     }
     let Ok(record) = record else { return false };
     let over = record.status.is_over();
-    if run.record.with_untracked(|shown| tells_more(&record, shown)) {
+    if let Some(record) = run.record.with_untracked(|shown| taken(record, shown)) {
         run.record.set(record);
     }
     over && events.is_ok()
@@ -361,6 +371,21 @@ mod tests {
             r#"{{"id":"r1","status":"{status}","spec":{spec},"created_ms":1,"attempts":{attempts},"ended_ms":{ended}}}"#
         ))
         .unwrap()
+    }
+
+    #[test]
+    fn a_record_that_does_not_say_whether_there_is_a_model_leaves_what_is_known_of_it() {
+        let known = |attempts: u32, model: Option<bool>| RunRecord { model, ..record("finished", attempts) };
+        for (attempt, told, shown, then) in [
+            (1, None, Some(true), Some(true)),
+            (1, Some(false), Some(true), Some(false)),
+            (1, Some(true), None, Some(true)),
+            (2, None, Some(true), None),
+        ] {
+            assert_eq!(taken(known(attempt, told), &known(1, shown)).unwrap().model, then);
+        }
+        assert_eq!(taken(record("running", 2), &known(1, Some(true))).unwrap().model, None);
+        assert_eq!(taken(record("running", 1), &known(1, Some(true))), None);
     }
 
     #[test]

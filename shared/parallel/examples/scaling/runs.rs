@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_parallel::model::{Dense, Layer, Sequential, StepNoise};
 use recspeed_parallel::training::{Judged, Learning, Matrix, Rank, Rule, Saved, Strategy, TrainError};
-use recspeed_parallel::{CommError, Communicator, Message, Operation, Tag, Transport, Waiting};
+use recspeed_parallel::{Chain, ChainEnd, CommError, Communicator, Message, Operation, Tag, Transport, Waiting, Why};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Layout, Partition, Recompute, ScheduleKind};
 
@@ -21,7 +21,7 @@ use crate::network::{DEPTH, INPUTS, ROWS, draws, first_numbers, layer, matrix, m
 /// Steps whose median is told; one before them makes the moments.
 pub(crate) const STEPS: usize = 5;
 /// How long a rank waits for another one.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Who sent it, what it is about, and it.
 type Letter = (usize, Tag, Message);
@@ -58,7 +58,9 @@ impl Transport for Threads {
             }
             let Ok((sender, about, message)) = self.letters.recv_timeout(PATIENCE) else {
                 let waiting = Waiting { rank: self.rank, from, tag };
-                return Err(CommError::Timeout { waiting, seconds: PATIENCE.as_secs(), last: last() });
+                let end = ChainEnd::Rank { rank: from, why: Why::Busy, last: None };
+                let chain = Box::new(Chain { waits: Vec::new(), end });
+                return Err(CommError::Timeout { waiting, seconds: PATIENCE.as_secs(), last: last(), chain });
             };
             self.early.borrow_mut().entry((sender, about)).or_default().push_back(message);
         }
