@@ -210,7 +210,8 @@ fn named<'a>(filter: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
     filter.split(kind).skip(1).filter_map(|rest| rest.split(')').next())
 }
 
-/// The binary of every test, nothing where it lies beside what it tests, and its name behind the folders of its file.
+/// The binary of every test, nothing where it lies beside what it tests, and its name behind the modules of that binary: neither a crate
+/// nor a binary is a part of it.
 fn tests() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in ["shared", "backend", "frontend", "tests"] {
@@ -218,9 +219,11 @@ fn tests() -> Vec<(String, String)> {
             let text = fs::read_to_string(&file).expect("a source file is readable");
             let place = file.strip_prefix(root()).expect("it lies in the workspace").with_extension("");
             let parts: Vec<String> = place.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-            let inside = parts.iter().any(|part| part == "src");
-            let own = if inside { None } else { parts.iter().rposition(|part| part == "tests") };
+            let source = parts.iter().position(|part| part == "src");
+            let own = if source.is_some() { None } else { parts.iter().rposition(|part| part == "tests") };
             let binary = own.and_then(|at| parts.get(at + 1)).cloned().unwrap_or_default();
+            let modules = own.map(|at| at + 2).or_else(|| source.map(|at| at + 1)).unwrap_or(0);
+            let modules = parts.get(modules..).unwrap_or_default().join("::");
             let mut marked = false;
             for line in text.lines().map(str::trim_start) {
                 if line.starts_with("#[") {
@@ -228,7 +231,7 @@ fn tests() -> Vec<(String, String)> {
                 } else if marked && !line.starts_with("//") {
                     let name = line.split_once("fn ").map_or(line, |(_, rest)| rest);
                     let name = name.split('(').next().unwrap_or_default();
-                    found.push((binary.clone(), format!("{}::{name}", parts.join("::"))));
+                    found.push((binary.clone(), format!("{modules}::{name}")));
                     marked = false;
                 }
             }

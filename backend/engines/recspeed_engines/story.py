@@ -125,7 +125,6 @@ class Story:
             parameters=weights,
             gradients=weights,
             optimizer=moments * weights,
-            activations=0,
             buffers=0,
             allocator_total=resident_bytes(),
             peak=peak_bytes() if peak is None else peak,

@@ -169,10 +169,9 @@ fn planned(
     let filled = lessons.filled(component, training.batch_size.into());
     let mut strategy = of_spec(&alone, Assumed::threads(GFLOPS).on(Some(data.clone())).filling(filled))?;
     strategy.memories = vec![here.memory.clone()];
-    // No batch has more rows than there are.
-    let rows = lessons.rows.map_or(usize::MAX, |rows| rows as usize);
-    strategy.batch = strategy.batch.min(rows).max(1);
-    strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
+    if let Some(rows) = lessons.rows {
+        strategy.take_no_more_than(rows);
+    }
     strategy.needs = ProcessNeeds { checkpoints: writes, resumes, scorers: here.scorers, ..strategy.needs };
     let outlook = Outlook::of(&strategy).ok()?;
     let refusal = shortage(&alone, &strategy, &outlook).map(|cause| {

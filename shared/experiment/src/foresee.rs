@@ -148,9 +148,7 @@ fn refuse(
     if host.memory_limit().is_none() && strategy.memories.iter().all(in_the_machine) {
         return Ok(());
     }
-    // No batch has more rows than there are.
-    strategy.batch = strategy.batch.min(rows.div_ceil(strategy.replicas.max(1))).max(1);
-    strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
+    strategy.take_no_more_than(rows as u64);
     let checkpoints = host.checkpoints();
     let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
     // Where nobody knows how many items there are, a block of them may be a small one.

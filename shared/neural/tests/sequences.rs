@@ -267,3 +267,58 @@ fn sequences_that_teach_nothing_are_refused() {
         assert_eq!(error, NeuralFitError::NoSequences { kind }, "{error}");
     }
 }
+
+/// Keeps the activations that a training says that it holds.
+#[derive(Default)]
+struct Activations(u64);
+
+impl FitObserver for Activations {
+    fn event(&mut self, event: EventKind) {
+        if let EventKind::Memory { bytes, .. } = event {
+            self.0 = self.0.max(bytes.activations);
+        }
+    }
+
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// What a training says that it keeps of a batch of all these people, who have so many items each.
+fn kept(kind: &str, more: (&'static str, i64), lengths: &[usize]) -> u64 {
+    let mut builder = InteractionsBuilder::default();
+    for (user, &length) in lengths.iter().enumerate() {
+        for step in 0..length {
+            builder.push(&format!("u{user}"), &format!("i{}", (user * 7 + step) % 60), 1.0, step as i64);
+        }
+    }
+    let data = builder.finish();
+    let rows: Vec<u32> = (0..data.len() as u32).collect();
+    let mut params = small(kind);
+    params.push((more.0, ParamValue::Integer(more.1)));
+    let setting = resolved(kind, &params, "epochs = 1\nbatch_size = 16");
+    let mut told = Activations::default();
+    fit(&request(&setting, &data, &rows, &[]), &mut told).expect("it learns");
+    told.0
+}
+
+#[test]
+fn sequences_of_which_no_two_share_a_row_are_counted_with_the_slots_that_they_leave_empty() {
+    for kind in ["sasrec", "bert4rec"] {
+        let of = |length: usize| kept(kind, ("length", 50), &[&[50][..], &[length; 15]].concat());
+        assert_eq!(of(27), of(50), "{kind}: each has a row of 50 slots");
+        assert!(of(6) < of(27) / 2, "{kind}: several share one");
+    }
+}
+
+#[test]
+fn a_network_that_looks_at_windows_keeps_a_picture_before_each_item_however_many_fit_into_one() {
+    let of = |length: usize| kept("caser", ("window", 3), &[length; 16]);
+    assert_eq!(2 * of(6), of(11), "5 pictures each, and 10");
+}

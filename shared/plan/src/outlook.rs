@@ -72,6 +72,13 @@ impl Strategy {
         self.replicas * self.tensor
     }
 
+    /// Where there are only so many rows to learn from: no batch has more, and none is cut into more parts than it has rows.
+    pub fn take_no_more_than(&mut self, rows: u64) {
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        self.batch = self.batch.min(rows.div_ceil(self.replicas.max(1))).max(1);
+        self.micro_batches = self.micro_batches.min(self.batch);
+    }
+
     /// Whether the parameters are divided among replicas, and so lent to each pass.
     pub(crate) fn lends(&self) -> bool {
         self.level == ShardLevel::Parameters && self.replicas > 1

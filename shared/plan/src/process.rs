@@ -209,7 +209,9 @@ impl Outlook {
             evaluation: if here(0) {
                 // What went back to the system is no longer beside what scores are computed with, but beside lists.
                 let lists = needs.evaluation.saturating_sub(needs.scoring);
-                let returned = if scores_here { needs.step.returned(rows) } else { 0 };
+                // Each micro-batch has buffers of its own.
+                let together = rows.div_ceil(strategy.micro_batches.max(1) as u64);
+                let returned = if scores_here { needs.step.returned(together) } else { 0 };
                 let again = needs.scoring / needs.scorers.max(1);
                 let again = if needs.step.reads_again { again.min(self.ranks[0].activations / READ_AGAIN) } else { 0 };
                 let returned = returned.saturating_add(again);

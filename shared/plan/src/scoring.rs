@@ -79,7 +79,8 @@ impl StepNeeds {
         self.fixed.saturating_add(self.of_a_row.saturating_mul(rows))
     }
 
-    /// Bytes of such a step that the system has back before anybody is evaluated: what the evaluation takes is not on top of these.
+    /// Bytes that the system has back of so many rows that are computed together before anybody is evaluated: what the evaluation takes is
+    /// not on top of these.
     pub const fn returned(&self, rows: u64) -> u64 {
         self.scored.returned(rows).saturating_add(self.shares.returned(rows))
     }
@@ -129,6 +130,7 @@ pub(crate) fn share_of(whole: u64, share: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Assumed, Outlook, ProcessNeeds, Strategy, of_spec};
     use recspeed_types::ExperimentSpec;
 
     fn spec(recommender: &str, training: &str) -> ResolvedSpec {
@@ -170,6 +172,23 @@ mod tests {
         let (few, many) = (of(1000), of(100_000));
         assert!(few.fixed < many.fixed);
         assert_eq!(few.of_a_row, many.of_a_row, "scores of the lanes do not grow with the batch");
+    }
+
+    #[test]
+    fn buffers_of_small_micro_batches_are_not_given_back_however_large_the_batch_is() {
+        let evaluation = |micro_batches: u32| {
+            let strategy = format!(
+                "batch_size = 512\n[strategy]\nkind = \"pipeline\"\nstages = 1\nmicro_batches = {micro_batches}"
+            );
+            let asked = spec("kind = \"sasrec\"", &strategy);
+            let plan = of_spec(&asked, Assumed::threads(1.0).on(Some(data()))).unwrap();
+            let needs = ProcessNeeds { evaluation: 4 << 30, scoring: 3 << 30, scorers: 1 << 20, ..plan.needs };
+            let plan = Strategy { needs, ..plan };
+            Outlook::of(&plan).unwrap().process(&plan).evaluation
+        };
+        // 512 rows of scored vectors are 106 MiB, and 32 of them 7.
+        assert!(evaluation(16) > evaluation(1), "{} {}", evaluation(16), evaluation(1));
+        assert!(evaluation(16) > (4 << 30) - (8 << 20), "{}", evaluation(16));
     }
 
     #[test]

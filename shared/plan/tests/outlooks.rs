@@ -33,6 +33,18 @@ fn a_dense_block_hands_on_all_that_it_has_made() {
 }
 
 #[test]
+fn no_batch_has_more_rows_than_there_are_and_none_is_cut_into_more_parts_than_it_has_rows() {
+    let cut = |rows: u64, replicas: usize| {
+        let mut plan = Plan { replicas, batch: 64, micro_batches: 8, ..even(2, 8) };
+        plan.take_no_more_than(rows);
+        (plan.batch, plan.micro_batches)
+    };
+    assert_eq!([cut(u64::MAX, 1), cut(64, 1), cut(20, 1), cut(5, 1)], [(64, 8), (64, 8), (20, 8), (5, 5)]);
+    // Each replica has its part of them, and one row at least.
+    assert_eq!([cut(20, 3), cut(2, 4), cut(0, 2)], [(7, 7), (1, 1), (1, 1)]);
+}
+
+#[test]
 fn what_is_offloaded_leaves_the_ranks_and_stays_on_the_machine() {
     let plan = even(4, 8);
     let (here, there) = (look(&plan), look(&Plan { offload: true, ..plan.clone() }));

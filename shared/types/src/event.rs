@@ -319,20 +319,24 @@ fn is_zero(bytes: &u64) -> bool {
     *bytes == 0
 }
 
-/// Bytes by purpose. Parts that a method does not have are 0.
+/// Bytes by purpose. Of gradients, optimizer state and activations 0 says that there are none, or that nobody has counted them: in JSON
+/// they are left out then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemoryBytes {
     /// Learnt parameters.
     pub parameters: u64,
     /// Gradients.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub gradients: u64,
     /// Optimizer state.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub optimizer: u64,
     /// Optimizer state in the machine's own memory, where it is not with the parameters.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub host: u64,
     /// Activations kept for the backward pass.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub activations: u64,
     /// Data columns, indices and communication buffers.
     pub buffers: u64,
@@ -493,6 +497,18 @@ mod tests {
             panic!("{text}")
         };
         assert_eq!(bytes.on_the_device(), 24);
+    }
+
+    #[test]
+    fn parts_that_nobody_has_counted_are_left_out_and_not_told_as_nothing() {
+        let model = MemoryBytes { parameters: 8, buffers: 2, allocator_total: 9, peak: 10, ..MemoryBytes::default() };
+        let text = serde_json::to_string(&model).unwrap();
+        assert_eq!(text, r#"{"parameters":8,"buffers":2,"allocator_total":9,"peak":10}"#);
+        assert_eq!(serde_json::from_str::<MemoryBytes>(&text).unwrap(), model);
+        // Results that were kept before say 0.
+        let old =
+            r#"{"parameters":8,"gradients":0,"optimizer":0,"activations":0,"buffers":2,"allocator_total":9,"peak":10}"#;
+        assert_eq!(serde_json::from_str::<MemoryBytes>(old).unwrap(), model);
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub struct RunSummary {
     /// Seconds of each part.
     pub timing: Timing,
     /// Bytes held at the end, and the peak, before baselines were fitted beside the method. Gradients, the optimizer's state and activations
-    /// are what the training of a network held at most, by its own account; 0 of what is no network.
+    /// are what the training of a network held at most, each by itself: of one device as it was counted before the first step, of ranks as
+    /// the first one counted it.
     pub memory: MemoryBytes,
     /// What ran it.
     pub engine: EngineInfo,

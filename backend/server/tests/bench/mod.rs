@@ -13,10 +13,10 @@ use recspeed_types::comparison::Comparison;
 /// Its result has the warning that the file `warning` holds, with the seed in the place of SEED. Runs of the kind that
 /// the file `of-mean` names tell what the global mean gets, an rmse of 1.125, and what baselines get: `bias` an rmse of
 /// 1.0625, `popularity` a hit@1 of 0.125. Runs that were to fit no baselines are noted in `bare`, too.
-/// Runs with the neighbours that the file `refused` names, or all where there is a file `refuse-all`, are refused before any work: for
-/// their memory where there is a file `too-large`, for their spec otherwise.
-/// The run whose number stands in the file `slow` takes three seconds to fit. Runs of `slim` and `warp` fail, for what the file `cause`
-/// says.
+/// Runs with the neighbours that the file `refused` names, those of the kind in `refuse-kind`, or all where there is a
+/// file `refuse-all`, are refused before any work: for their memory where there is a file `too-large`, for their spec
+/// otherwise. The run whose number stands in the file `slow` takes three seconds to fit, or as many as `slow-for` says.
+/// Runs of `slim` and `warp` fail, for what the file `cause` says.
 const WORKER: &str = r#"#!/bin/sh
 here=$(dirname "$0"); seq=0; run=none; users=/dev/null; bare=
 while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --users) users=$2; shift;; --checkpoint-dir) kept=$2; shift;;
@@ -36,9 +36,11 @@ case "$kind" in slim|warp) fail;; esac
 refuse() { code=invalid-spec; status=2; [ -e "$here/too-large" ] && { code=out-of-memory; status=3; }
 say '"kind":"failed","code":"'$code'","cause":"there are no such neighbours","detail":"","refusal":{"instead":[]}'; exit $status; }
 [ -e "$here/refuse-all" ] && refuse
+[ "$(cat "$here/refuse-kind" 2>/dev/null)" = "$kind" ] && refuse
 [ -e "$here/refused" ] && case " $(cat "$here/refused") " in *" $neighbours "*) refuse;; esac
 [ -e "$here/slow" ] && [ "$(wc -l < "$here/ran")" -eq "$(cat "$here/slow")" ] && {
-say '"kind":"phase","phase":"fit"'; sleep 3; say '"kind":"progress","done":1,"total":2,"unit":"batches"'; }
+say '"kind":"phase","phase":"fit"'; sleep "$(cat "$here/slow-for" 2>/dev/null || echo 3)"
+say '"kind":"progress","done":1,"total":2,"unit":"batches"'; }
 last=0.$((seed % 10))
 validation=$(cat "$here/validation" 2>/dev/null || echo 0)
 warnings=$(sed 's/SEED/'"$seed"'/; s/.*/"&"/' "$here/warning" 2>/dev/null)

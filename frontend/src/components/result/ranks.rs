@@ -56,17 +56,22 @@ fn in_all(ranks: &[Rank]) -> String {
     words
 }
 
+/// A part that there is; a dash of one that a rank has not, or has not counted.
+fn part(held: u64) -> String {
+    if held > 0 { bytes(held) } else { "–".to_owned() }
+}
+
 fn row(rank: &Rank) -> AnyView {
     let held = &rank.held;
     let of_sent = |say: fn(&Sent) -> String| rank.sent.as_ref().map_or_else(|| "–".to_owned(), say);
     let numbers = [
         ("computes", rank.computes.map_or_else(|| "–".to_owned(), share)),
         ("parameters", bytes(held.parameters)),
-        ("gradients", bytes(held.gradients)),
-        ("optimizer", bytes(held.optimizer + held.host)),
-        ("activations", bytes(held.activations)),
+        ("gradients", part(held.gradients)),
+        ("optimizer", part(held.optimizer + held.host)),
+        ("activations", part(held.activations)),
         ("in all", bytes(held.on_the_device() + held.host)),
-        ("process", if held.peak > 0 { bytes(held.peak) } else { "–".to_owned() }),
+        ("process", part(held.peak)),
         ("sent", of_sent(|sent| bytes(sent.bytes_per_step()))),
         ("waited", of_sent(|sent| time(sent.waited_per_step_us() as f64))),
     ];
@@ -184,6 +189,11 @@ mod tests {
         assert_eq!(ranks.iter().map(|rank| rank.held.parameters).collect::<Vec<_>>(), [5, 7], "not the whole process");
         assert_eq!(ranks.iter().map(|rank| rank.computes).collect::<Vec<_>>(), [Some(0.5), Some(0.5)]);
         assert_eq!(ranks.iter().map(|rank| rank.sent).collect::<Vec<_>>(), [None, Some(sent(4))], "of whole batches");
+    }
+
+    #[test]
+    fn a_part_that_no_rank_has_counted_is_a_dash_and_not_0_bytes() {
+        assert_eq!((part(0).as_str(), part(1)), ("–", bytes(1)));
     }
 
     #[test]

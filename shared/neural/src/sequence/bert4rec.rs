@@ -7,7 +7,7 @@ use super::attention::{Pattern, Scope, Scoring};
 use super::draws::{Purpose, below, generator, indices, unit};
 use super::encoder::{Batch, Drops, Encoder};
 use super::history::newest;
-use super::packing::{EMPTY, Grid, Lines};
+use super::packing::{EMPTY, Grid, Lines, most_slots};
 use super::transformer::{Block, Norm, Style, dense};
 use crate::training::layout::{DenseId, Initial, Layout, Linear, TableId};
 use crate::training::network::Weights;
@@ -158,6 +158,10 @@ impl Encoder for Bert4Rec {
 
     fn length(&self) -> usize {
         self.shape.length
+    }
+
+    fn rows_of(&self, lengths: &[usize]) -> usize {
+        most_slots(lengths, self.shape.length)
     }
 
     fn activations_per_question(&self) -> usize {

@@ -167,6 +167,11 @@ impl Encoder for Caser {
         self.shape.window
     }
 
+    /// A picture before each item but the first, however many fit into one.
+    fn rows_of(&self, lengths: &[usize]) -> usize {
+        lengths.iter().map(|&length| length.saturating_sub(1)).sum()
+    }
+
     fn activations_per_question(&self) -> usize {
         let Shape { d, window, horizontal, vertical, .. } = self.shape;
         4 * window * d

@@ -45,6 +45,11 @@ pub(crate) trait Encoder: Clone + Send + Sync + 'static {
         items >= 2
     }
 
+    /// Rows that a batch of sequences of so many training items has, at most: those of one after the other, as far as they count.
+    fn rows_of(&self, lengths: &[usize]) -> usize {
+        lengths.iter().map(|&length| length.min(self.length())).sum()
+    }
+
     /// Floats that one question leaves behind for the way back, about.
     fn activations_per_question(&self) -> usize;
 }

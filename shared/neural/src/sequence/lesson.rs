@@ -29,14 +29,10 @@ pub(crate) struct SequenceLesson<'a> {
     pub(crate) device: Device,
     /// Items of a sequence that count.
     pub(crate) length: usize,
+    /// Rows that a batch of the longest sequences has.
+    pub(crate) most_rows: u64,
     /// Items that can be scored.
     pub(crate) n_items: usize,
-}
-
-impl SequenceLesson<'_> {
-    fn sequences(&self) -> usize {
-        self.batch_size.min(self.users.len())
-    }
 }
 
 impl<E: Encoder> Lesson<Tied<E>> for SequenceLesson<'_> {
@@ -71,12 +67,8 @@ impl<E: Encoder> Lesson<Tied<E>> for SequenceLesson<'_> {
         Batch { input, look_ups: look_ups.into_iter().map(LookUp::from).collect(), targets, rows }
     }
 
-    /// Of the longest sequences, as far as they count.
     fn batch_rows(&self) -> u64 {
-        let long = |&user: &u32| self.histories.of_user(user).len().min(self.length);
-        let mut lengths: Vec<usize> = self.users.iter().map(long).collect();
-        lengths.sort_unstable_by(|a, b| b.cmp(a));
-        lengths.iter().take(self.sequences()).map(|&length| length as u64).sum()
+        self.most_rows
     }
 
     fn epoch_bytes(&self) -> u64 {

@@ -179,11 +179,16 @@ async fn fit<E: Encoder>(
     if users.is_empty() {
         return Err(NeuralFitError::NoSequences { kind: request.recommender.entry.kind });
     }
+    let batch_size = request.training.batch_size as usize;
+    let mut longest: Vec<usize> = users.iter().map(|&user| learnt.of_user(user).len()).collect();
+    longest.sort_unstable_by(|a, b| b.cmp(a));
+    longest.truncate(batch_size);
     let lesson = SequenceLesson {
         histories: &learnt,
         users,
+        most_rows: encoder.rows_of(&longest) as u64,
         loss: request.training.loss,
-        batch_size: request.training.batch_size as usize,
+        batch_size,
         others: Others::Drawn {
             count: count(request.recommender, "negatives"),
             share: count(request.recommender, "shared_by"),

@@ -19,6 +19,13 @@ pub(crate) struct Lines<'a> {
     pub(crate) targets: &'a [u32],
 }
 
+/// Slots of the rows into which sequences are packed at most, of each of which so many items count: no row is less than half full beside
+/// another one, and no sequence takes two.
+pub(crate) fn most_slots(lengths: &[usize], length: usize) -> usize {
+    let items: usize = lengths.iter().map(|&own| own.min(length)).sum();
+    (2 * items + length).min(lengths.len() * length)
+}
+
 /// Sequences in the rows of a grid.
 ///
 /// # Shapes
@@ -142,6 +149,7 @@ mod tests {
             prop_assert!(grid.width.is_multiple_of(align));
             let used = grid.items.iter().filter(|&&item| item != EMPTY).count();
             prop_assert_eq!(used, lengths.iter().sum::<usize>());
+            prop_assert!(align > 1 || grid.slots() <= most_slots(&lengths, 30));
             for (index, items) in sequences.iter().enumerate() {
                 let last = grid.last[index] as usize;
                 let first = last + 1 - items.len();

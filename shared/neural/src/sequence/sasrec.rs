@@ -8,7 +8,7 @@ use super::attention::{Kept, Pattern, Scope};
 use super::draws::indices;
 use super::encoder::{Batch, Drops, Encoder};
 use super::history::newest;
-use super::packing::Lines;
+use super::packing::{Lines, most_slots};
 use super::transformer::{Block, Norm, Style};
 use crate::training::layered::Layered;
 use crate::training::layout::{DenseId, Initial, Layout, TableId};
@@ -182,6 +182,14 @@ impl Encoder for SasRec {
 
     fn length(&self) -> usize {
         self.shape.length
+    }
+
+    fn rows_of(&self, lengths: &[usize]) -> usize {
+        match self.shape.pattern {
+            Pattern::Full => most_slots(lengths, self.shape.length),
+            // What begins at multiples of slots may leave more of them empty.
+            _ => lengths.len() * self.shape.length,
+        }
     }
 
     fn activations_per_question(&self) -> usize {

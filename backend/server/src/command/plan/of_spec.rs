@@ -68,6 +68,9 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
         Source::Builtin { entry } => Some(u64::from(entry.rows)),
         _ => None,
     });
+    if let Some(learnt) = tables.lessons().rows {
+        strategy.take_no_more_than(learnt);
+    }
     let before = ProcessNeeds::of_rows(rows.unwrap_or(0));
     let evaluation = evaluation(&spec, tables.data(), rows).unwrap_or_default();
     // What another framework has trained answers in this lab's process.

@@ -290,9 +290,12 @@ impl Log {
         plan.counted(self.count(member), self.refusals(member))
     }
 
-    /// Of what kind the last failure of a member was, where that is known.
+    /// Of what kind the last failure of a member was, where that is known: of those that were tried, before those that were refused.
     pub(super) fn last_failure(&self, member: usize) -> Option<FailureCode> {
-        self.of(member).filter_map(|trial| trial.code).last()
+        let last = |refused: bool| {
+            self.of(member).filter(|trial| trial.refused == refused).filter_map(|trial| trial.code).last()
+        };
+        last(false).or_else(|| last(true))
     }
 
     /// The hash of the data that the trials saw; `None` before the first of them.
@@ -406,6 +409,27 @@ mod tests {
             }
             assert_eq!(may_hold(folder.path()).unwrap(), due, "{files:?}");
         }
+    }
+
+    #[test]
+    fn where_nothing_finished_what_was_tried_tells_more_than_what_was_refused() {
+        let trial = |(code, refused): (FailureCode, bool)| -> Trial {
+            let text = serde_json::json!({
+                "member": 0, "name": "slim", "number": 1, "parameters": {}, "value": null, "seconds": 0.5,
+                "code": code, "refused": refused
+            });
+            serde_json::from_value(text).unwrap()
+        };
+        let last = |told: &[(FailureCode, bool)]| {
+            let trials = told.iter().copied().map(trial).collect();
+            let log = Log { path: PathBuf::new(), file: tempfile::tempfile().unwrap(), trials, tests: Vec::new() };
+            log.last_failure(0)
+        };
+        let (refused, diverged, late) =
+            ((FailureCode::OutOfMemory, true), (FailureCode::Diverged, false), (FailureCode::TimeLimit, false));
+        assert_eq!(last(&[refused, diverged, late, refused]), Some(FailureCode::TimeLimit));
+        assert_eq!(last(&[diverged, refused]), Some(FailureCode::Diverged));
+        assert_eq!((last(&[refused, refused]), last(&[])), (Some(FailureCode::OutOfMemory), None));
     }
 
     fn line() -> String {

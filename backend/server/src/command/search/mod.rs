@@ -15,7 +15,7 @@ use recspeed_types::{FailureCode, MetricName};
 
 use self::log::{Log, Trial};
 use self::plan::Plan;
-use self::trials::try_out;
+use self::trials::{Tried, try_out};
 use super::failure::CommandError;
 use super::kept::{Among, Ended, KeepArgs, Keeper};
 use super::{output, warned};
@@ -87,15 +87,26 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
     let keep = KeepArgs { keep: Some(folder.clone()), fresh: args.fresh, worker: args.worker, home: args.home };
     let keeper = Keeper::new(keep, "--out")?;
     let mut log = Log::open(&folder, &plan, args.fresh)?;
-    for place in 0..plan.members.len() {
-        if let Some(status) = try_out(&plan, place, &mut log, &keeper)? {
-            return Ok(status);
+    let mut too_large = vec![false; plan.members.len()];
+    for (place, is_too_large) in too_large.iter_mut().enumerate() {
+        match try_out(&plan, place, &mut log, &keeper)? {
+            Tried::All => {}
+            Tried::TooLarge => *is_too_large = true,
+            Tried::End(status) => return Ok(status),
         }
+    }
+    if too_large.iter().all(|&is_too_large| is_too_large) {
+        return Ok(FailureCode::OutOfMemory.exit_status());
     }
     let best: Vec<Option<Trial>> = (0..plan.members.len()).map(|place| log.best(place, &plan).cloned()).collect();
     let specs = plan.final_specs(&best.iter().map(Option::as_ref).collect::<Vec<_>>())?;
     let (mut results, mut failure) = (Vec::new(), None);
     for (place, (member, found)) in plan.members.iter().zip(best.iter().zip(specs)).enumerate() {
+        if too_large[place] {
+            output::complain(&format!("{}: no result: it takes more than there is as it is, too", member.name));
+            failure.get_or_insert(FailureCode::OutOfMemory);
+            continue;
+        }
         let (Some(best), Some(spec)) = found else {
             let code = log.last_failure(place).unwrap_or(FailureCode::Diverged);
             let remedy = if code == FailureCode::TimeLimit { "give more with --seconds, or " } else { "" };

@@ -92,7 +92,7 @@ fn notes(plan: &Plan, place: usize, log: &Log, trial: Option<&ExperimentSpec>, s
     let trials = log.counted(place, plan);
     let most = (0..plan.members.len()).map(|other| log.counted(other, plan)).max().unwrap_or(trials);
     let mut notes = Vec::new();
-    if let Some(ended) = plan.used_up(&plan.members[place], trials, log.seconds(place)) {
+    if let Some(ended) = plan.used_up(&plan.members[place], (log.count(place), trials), log.seconds(place)) {
         notes.push(if trials < most {
             format!("{ended} where another had {most}: the budgets are not the same")
         } else {

@@ -262,12 +262,12 @@ impl Plan {
         if member.is_fixed() { FIXED.to_owned() } else { self.budget() }
     }
 
-    /// Where a member with something to search has no more of it after `trials` that took `seconds`, though its budget has: what ended, in
-    /// words; `None` otherwise.
-    pub(super) fn used_up(&self, member: &Member, trials: usize, seconds: f64) -> Option<String> {
+    /// Where a member with something to search has no more of it after so many `trials` that took `seconds`, though its budget, which
+    /// counts `counted` of them, has: what ended, in words; `None` otherwise.
+    pub(super) fn used_up(&self, member: &Member, (trials, counted): (usize, usize), seconds: f64) -> Option<String> {
         let what = if self.search.method == SearchMethod::Grid { "grid" } else { "space" };
-        let ended = trials > 0 && !member.is_fixed() && !self.is_spent(trials, seconds);
-        let trials = figures::counted(trials as u64, "trial", "trials");
+        let ended = trials > 0 && !member.is_fixed() && !self.is_spent(counted, seconds);
+        let trials = after(trials, counted);
         let told = if self.goes_through(member) {
             format!("its {what} ended after {trials}")
         } else {
@@ -416,6 +416,12 @@ fn counted_of(trials: usize, refused: usize, most: Option<u32>) -> usize {
     trials.saturating_sub(most.map_or(refused, |most| refused.min(most as usize)))
 }
 
+/// `9 trials`; where a budget counts fewer of them: `9 trials, of which 5 count`.
+fn after(trials: usize, counted: usize) -> String {
+    let of_which = if counted < trials { format!(", of which {counted} count") } else { String::new() };
+    figures::counted(trials as u64, "trial", "trials") + &of_which
+}
+
 /// `3 of 20`; where some before it do not count: `5, after 2 of 20 that count`. Whether it counts itself is not known yet.
 fn number_of(number: usize, counted: usize, most: Option<u32>) -> String {
     match most {
@@ -445,7 +451,7 @@ mod tests {
     use recspeed_types::search::{Range, SearchMember};
     use recspeed_types::spec::RecommenderSpec;
 
-    use super::{Member, counted_of, number_of, plain, rest_of, words};
+    use super::{Member, after, counted_of, number_of, plain, rest_of, words};
 
     #[test]
     fn a_parameter_that_nothing_reads_under_the_other_values_is_not_told_as_one_of_the_best() {
@@ -481,6 +487,10 @@ mod tests {
         assert_eq!(number_of(3, 2, Some(20)), "3 of 20");
         assert_eq!(number_of(5, 2, Some(20)), "5, after 2 of 20 that count");
         assert_eq!(number_of(5, 2, None), "5");
+        assert_eq!(
+            [after(9, 9), after(9, 5), after(1, 0)],
+            ["9 trials", "9 trials, of which 5 count", "1 trial, of which 0 count"]
+        );
     }
 
     #[test]

@@ -12,12 +12,23 @@ use crate::command::failure::CommandError;
 use crate::command::kept::{Among, Keeper, Ran};
 use crate::command::{figures, output};
 
-/// All trials of the member at `place` that its budget allows; a status when the search must end here.
+/// What came of the trials of a recommender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// All that its budget allows are made.
+    All,
+    /// It takes more than there is as the file has it, too. That is its own size: the others may fit.
+    TooLarge,
+    /// The search ends here, with this exit status.
+    End(u8),
+}
+
+/// All trials of the member at `place` that its budget allows.
 ///
 /// A trial that a worker refuses, for its spec, its data or the memory and the time that it would take, is written down as that; but where
-/// everything would be refused, as with a file that is not there, the search ends and no trial is written down, so that it goes on once
-/// that is mended. Whether it would is asked of the recommender as it is, where no trial tells.
-pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper) -> Result<Option<u8>, CommandError> {
+/// everything would be refused, as with a file that is not there, no trial is written down, so that it goes on once that is mended.
+/// Whether it would is asked of the recommender as it is, where no trial tells.
+pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper) -> Result<Tried, CommandError> {
     let member = &plan.members[place];
     // The last trials as far as they were refused, and whether something before them was not.
     let (mut refused, mut one_was_not): (Vec<Trial>, bool) = (Vec::new(), false);
@@ -32,11 +43,11 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
         let next = if plan.is_spent(counted, seconds) { None } else { plan.propose(member, &history)? };
         let Some((values, spec)) = next else {
             write(&mut refused, log)?;
-            if let Some(ended) = plan.used_up(member, counted, seconds) {
+            if let Some(ended) = plan.used_up(member, (history.len(), counted), seconds) {
                 let (budget, why) = (plan.budget(), plan.nothing_new(member));
                 output::complain(&format!("{}: {ended}, before its budget of {budget}: {why}", member.name));
             }
-            return Ok(None);
+            return Ok(Tried::All);
         };
         let number = history.len() + 1;
         let title = plan.title(member, number, counted, &values);
@@ -49,7 +60,7 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
         let left = plan.left(seconds);
         let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &among, left)?;
         let trial = match with_value(ran, plan.metric) {
-            Ran::Interrupted => return Ok(Some(interrupted(log))),
+            Ran::Interrupted => return Ok(Tried::End(interrupted(log))),
             Ran::Failed { code, cause, refused: before_work } if is_refusal(code, before_work) => {
                 output::complain(&format!("{title}: refused: {cause}"));
                 let trial = Trial::failed(place, number, member, &values, seconds, (Some(code), cause));
@@ -64,8 +75,8 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
                     one_was_not = false;
                     continue;
                 }
-                if let Some(status) = as_it_is(plan, place, (code, left), log, keeper)? {
-                    return Ok(Some(status));
+                if let Some(ended) = as_it_is(plan, place, (code, left), log, keeper)? {
+                    return Ok(ended);
                 }
                 (one_was_not, one_fitted) = (true, true);
                 write(&mut refused, log)?;
@@ -129,27 +140,32 @@ fn write(refused: &mut Vec<Trial>, log: &mut Log) -> Result<(), SearchError> {
     refused.drain(..).try_for_each(|trial| log.add(trial))
 }
 
-/// Whether the recommender at `place` is refused too as the file has it; then the status that ends the search. Networks take one epoch of
-/// it. `code`: that of the trial that was refused; `left`: the time that it had, which this may take as well.
+/// What a refusal of everything means: memory is the recommender's own affair, spec and data are those of the search.
+const fn refused_whole(code: FailureCode) -> Tried {
+    if matches!(code, FailureCode::OutOfMemory) { Tried::TooLarge } else { Tried::End(code.exit_status()) }
+}
+
+/// Whether the recommender at `place` is refused too as the file has it; then what that ends. Networks take one epoch of it. `code`: that
+/// of the trial that was refused; `left`: the time that it had, which this may take as well.
 fn as_it_is(
     plan: &Plan,
     place: usize,
     (code, left): (FailureCode, Option<Duration>),
     log: &Log,
     keeper: &Keeper,
-) -> Result<Option<u8>, CommandError> {
+) -> Result<Option<Tried>, CommandError> {
     let member = &plan.members[place];
     if member.is_fixed() {
-        return Ok(Some(code.exit_status()));
+        return Ok(Some(refused_whole(code)));
     }
     let title = format!("{}, as it is, to see whether it can be tried at all", member.name);
     let among = Among { title: title.clone(), place: plan.place_of(place), ..Among::default() };
     let (ran, _) = keeper.try_out(&Plan::probe_spec(member), &plan.dir, &among, left)?;
     Ok(match with_value(ran, plan.metric) {
-        Ran::Interrupted => Some(interrupted(log)),
+        Ran::Interrupted => Some(Tried::End(interrupted(log))),
         Ran::Failed { code, cause, refused } if is_refusal(code, refused) => {
             output::complain(&format!("recspeed: {title}: {cause}"));
-            Some(code.exit_status())
+            Some(refused_whole(code))
         }
         Ran::Failed { .. } | Ran::Finished(_) => None,
     })
@@ -161,7 +177,7 @@ mod tests {
 
     use recspeed_types::{FailureCode, RunSummary};
 
-    use super::{first_sentence, is_refusal, with_value};
+    use super::{Tried, first_sentence, is_refusal, refused_whole, with_value};
     use crate::command::kept::Ran;
 
     /// What a run ended with that measured `metrics` and warned of `warnings`.
@@ -219,6 +235,13 @@ mod tests {
         assert!(is_refusal(FailureCode::OutOfMemory, true) && !is_refusal(FailureCode::OutOfMemory, false));
         assert!(is_refusal(FailureCode::Data, false) && is_refusal(FailureCode::InvalidSpec, false));
         assert!(!is_refusal(FailureCode::Diverged, false) && !is_refusal(FailureCode::TimeLimit, false));
+    }
+
+    #[test]
+    fn what_is_too_large_ends_its_own_trials_and_what_is_wrong_with_spec_or_data_ends_the_search() {
+        assert_eq!(refused_whole(FailureCode::OutOfMemory), Tried::TooLarge);
+        assert_eq!(refused_whole(FailureCode::InvalidSpec), Tried::End(2));
+        assert_eq!(refused_whole(FailureCode::Data), Tried::End(4));
     }
 
     #[test]
