@@ -286,6 +286,18 @@ test("stages are balanced by what a run of the same network measured, and of ano
   await page.waitForURL(/cut=\d+,/);
   assert.ok((await border(page, 0)) > before, "the slow rank has fewer layers");
   assert.equal(await measured.getAttribute("aria-pressed"), "true");
+  // It stays the same button, so that it keeps the focus, where the cut behind it becomes another one.
+  await measured.evaluate((button) => {
+    button.dataset.mark = "same";
+  });
+  await page.locator(id("plan-ranks")).fill("3");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/ranks=3/);
+  assert.deepEqual(await Promise.all(["data-mark", "aria-pressed"].map((name) => measured.getAttribute(name))), ["same", "false"]);
+  await measured.focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/cut=\d+,\d+,/);
+  assert.equal(await measured.getAttribute("aria-pressed"), "true");
   await page.goto(`${lab.base}/plan?ranks=2&micro-batches=2&depth=20&run=spans`);
   await page.locator(".timeline-title").filter({ hasText: "Measured" }).waitFor();
   assert.equal(await measured.count(), 0);

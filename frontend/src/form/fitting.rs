@@ -55,6 +55,9 @@ pub(super) fn fit(spec: &mut ExperimentSpec) {
     if strategy.schedule != Some(PipelineSchedule::Interleaved) {
         strategy.chunks = None;
     }
+    if is_refused(spec, "strategy.recompute") {
+        spec.strategy.recompute = None;
+    }
     if is_refused(spec, "strategy") {
         // Numbers that belong to another model or another kind.
         let StrategySpec { kind, schedule, .. } = spec.strategy;
@@ -158,6 +161,16 @@ mod tests {
         let lent = chosen(&lent, "engine.kind", "deepspeed");
         assert_eq!((lent.strategy.kind, lent.strategy.micro_batches), (StrategyKind::Pipeline, Some(8)));
         assert_eq!(lent.strategy.schedule, Some(PipelineSchedule::OneForwardOneBackward));
+        // What another engine does not recompute takes only that word with it.
+        let again = |how: &str| set(&spec, "strategy.recompute", Some(how.into())).unwrap();
+        for (how, kind, stays) in
+            [("always", "pipeline", Some("always")), ("except-last", "pipeline", None), ("always", "zero", None)]
+        {
+            let lent = chosen(&chosen(&again(how), "engine.kind", "deepspeed"), "strategy.kind", kind);
+            assert_eq!(lent.resolve().err(), None, "{how} {kind}");
+            assert_eq!(lent.strategy.micro_batches, Some(8), "{how} {kind}");
+            assert_eq!(get(&lent, "strategy.recompute"), stays.map(Into::into), "{how} {kind}");
+        }
         assert_eq!(chosen(&spec, "engine.kind", "pytorch").strategy, StrategySpec::default());
         assert_eq!(chosen(&spec, "strategy.kind", "zero").strategy.micro_batches, Some(8));
         assert_eq!(with_kind(&spec, "engine.kind", "jax"), None);

@@ -64,7 +64,9 @@ impl Measured {
     /// # Errors
     /// [`MeasuredError`]: they are no bars of such a run, or not of all of its stages.
     pub fn of(outlook: &Outlook, bars: &[Bar], layout: Layout) -> Result<Self, MeasuredError> {
-        let most = |of: &dyn Fn(&Bar) -> Option<usize>| bars.iter().filter_map(of).max().map_or(0, |most| most + 1);
+        let most = |of: &dyn Fn(&Bar) -> Option<usize>| {
+            bars.iter().filter_map(of).max().map_or(0, |most| most.saturating_add(1))
+        };
         let told = [most(&|bar| Some(bar.rank)), most(&|bar| Some(bar.chunk)), most(&|bar| bar.micro_batch)];
         let planned = [layout.ranks(), outlook.schedule.chunks(), outlook.sizes.len()];
         if told != planned {

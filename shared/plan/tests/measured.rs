@@ -174,6 +174,10 @@ fn bars_of_another_run_and_of_half_a_run_are_refused_by_what_they_lack() {
     assert_eq!(of(&[]), Err(MeasuredError::OtherLayout { told: [0; 3], planned }));
     let two: Vec<Bar> = bars.iter().filter(|bar| bar.rank < 2).copied().collect();
     assert_eq!(of(&two), Err(MeasuredError::OtherLayout { told: [2, 1, 6], planned }));
+    // A damaged number, as large as a number can be.
+    let mut damaged = bars.clone();
+    damaged[0].micro_batch = Some(usize::MAX);
+    assert_eq!(of(&damaged), Err(MeasuredError::OtherLayout { told: [3, 1, usize::MAX], planned }));
     let words = of(&two).unwrap_err().to_string();
     assert!(words.starts_with("it tells of 2 ranks with 1 stages each and 6 micro-batches"), "{words}");
     let measured = of(&bars).expect("it is the run's");

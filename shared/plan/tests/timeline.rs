@@ -395,6 +395,22 @@ fn a_lane_that_no_run_can_have_is_no_track_of_its_own() {
 }
 
 #[test]
+fn a_damaged_span_that_ends_beyond_all_time_ends_there() {
+    let mut events = [span(0, 0, "F0", 0), span(1, 0, "B0", u64::MAX - 2), span(2, 0, "send 0", u64::MAX - 2)];
+    for event in &mut events {
+        if let EventKind::Span { bytes, .. } = &mut event.kind {
+            *bytes = u64::MAX;
+        }
+    }
+    let told = Told::of_events(&events);
+    assert_eq!(told.bars.iter().map(|bar| bar.end_us).collect::<Vec<_>>(), [5.0, u64::MAX as f64]);
+    assert!(told.sent.iter().all(|(.., bytes)| *bytes == u64::MAX), "{:?}", told.sent);
+    let trace: Value = serde_json::from_str(&chrome_trace_of_run(&[], &[], &told, None)).expect("it is JSON");
+    let events = trace["traceEvents"].as_array().expect("a list");
+    assert_eq!(of(events, "X").count(), 3, "two passes and a message");
+}
+
+#[test]
 fn names_of_a_damaged_run_do_not_damage_its_trace() {
     let events = [span(0, 0, "F0", 10), span(1, 0, "send \"}], \\u0000 1", 20), span(2, 1, "send 1", 5)];
     let told = Told::of_events(&events);

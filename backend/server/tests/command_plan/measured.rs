@@ -68,15 +68,20 @@ fn record(id: &RunId, spec: &ExperimentSpec) -> RunRecord {
     }
 }
 
-/// A lab with the run `divided`, and one of the same network on one device, which tells nothing.
+/// A lab with the run `divided`, one of which half was told, and one of the same network on one device, which tells nothing.
 async fn lab() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let store = Store::open(&home.path().join("lab.sqlite3"), None).unwrap();
     let divided = ExperimentSpec::from_toml(&spec()).unwrap();
     let alone = ExperimentSpec { strategy: StrategySpec::default(), ..divided.clone() };
-    for (name, spec, tells) in [("divided", &divided, true), ("alone", &alone, false)] {
+    for (name, spec, ranks) in [("divided", &divided, 2), ("half", &divided, 1), ("alone", &alone, 0)] {
         let id = RunId::new(name).unwrap();
-        let (record, story) = (record(&id, spec), if tells { story(&id, spec) } else { Vec::new() });
+        let mut story = if ranks > 0 { story(&id, spec) } else { Vec::new() };
+        story.retain(|event| !matches!(event.kind, EventKind::Span { rank, .. } if rank >= ranks));
+        for (seq, event) in (0..).zip(&mut story) {
+            event.seq = seq;
+        }
+        let record = record(&id, spec);
         store.write(move |work| store::import(work, &record, &story)).await.unwrap();
     }
     home
@@ -133,6 +138,9 @@ async fn the_passes_of_a_run_are_planned_with_and_say_where_to_cut() {
         planned
     };
     assert_eq!(without_name(&of_file), without_name(&timed));
+    // Its passes are those of the stages that it had, whatever the spec has now.
+    let of_file = planned(&[&file, "--lengths", trace.to_str().unwrap(), "--set", &set]);
+    assert_eq!(without_name(&of_file), without_name(&even));
 }
 
 #[tokio::test]
@@ -141,7 +149,11 @@ async fn a_run_by_which_nothing_can_be_planned_is_refused_with_what_to_do() {
     let (file, at) = (spec_file(&folder, &spec()), home.path().to_str().unwrap().to_owned());
     let trace = folder.path().join("run.trace.json");
     trace_into(&trace, home.path());
-    let (trace, folder) = (trace.to_str().unwrap(), folder.path().to_str().unwrap());
+    // What says what it was asked for is its last line.
+    let unsaid = folder.path().join("unsaid.trace.json");
+    let told = std::fs::read_to_string(&trace).unwrap();
+    std::fs::write(&unsaid, told.split_once("],\n\"spec\":").unwrap().0.to_owned() + "]}\n").unwrap();
+    let (trace, unsaid, folder) = (trace.to_str().unwrap(), unsaid.to_str().unwrap(), folder.path().to_str().unwrap());
     for (lengths, set, status, words) in [
         ("divided", "recommender.growth=32", 2, "the run `divided` trained another network than this spec's"),
         ("alone", "seed=1", 4, "the run `alone` has no timeline: one device trained it"),
@@ -149,11 +161,13 @@ async fn a_run_by_which_nothing_can_be_planned_is_refused_with_what_to_do() {
         ("No Such", "seed=1", 2, "`No Such` is neither a file nor the number of a run"),
         (folder, "seed=1", 2, "is neither a file nor the number of a run"),
         (file.as_str(), "seed=1", 2, "tells no passes of a run: with a spec --lengths takes the timeline"),
+        (trace, "recommender.growth=32", 2, "run.trace.json trained another network than this spec's"),
+        (unsaid, "seed=1", 2, "unsaid.trace.json does not say what its run was asked for"),
         (
-            trace,
-            "strategy.micro_batches=8",
+            "half",
+            "seed=1",
             2,
-            "it tells of 2 ranks with 1 stages each and 4 micro-batches, and what was planned of it has 2, 1 and 8",
+            "it tells of 1 ranks with 1 stages each and 4 micro-batches, and what was planned of it has 2, 1 and 4",
         ),
     ] {
         let output = plan(&[&file, "--lengths", lengths, "--set", set, "--home", &at]);

@@ -123,9 +123,9 @@ fn show(studio: Studio, note: Note, view: &RunView, spec: Option<&ExperimentSpec
     if studio.measured.with_untracked(|old| *old != bars) {
         studio.measured.set(bars);
     }
-    let by_run = spec.and_then(|spec| ByRun::of(spec, &steps.bars));
-    if studio.by_run.with_untracked(|old| *old != by_run) {
-        studio.by_run.set(by_run);
+    // A run at work tells much that is no bar; behind this stands a plan of the whole run.
+    if studio.steps.with_untracked(|old| old.bars != steps.bars) {
+        studio.by_run.set(spec.and_then(|spec| ByRun::of(spec, &steps.bars)));
     }
     studio.steps.set(steps);
     if note.0.with_untracked(|old| old != words) {

@@ -26,36 +26,38 @@ pub(super) fn Stages() -> impl IntoView {
         })
     });
     let number = Memo::new(move |_| counts.with(Vec::len));
-    let balance = move |cut: Cut, test_id: &'static str, title: &'static str| {
-        let own = cut.clone();
+    let balance = move |cut: Memo<Option<Cut>>, test_id: &'static str, title: &'static str| {
         view! {
             <button
                 type="button"
                 data-testid=test_id
-                aria-pressed=move || studio.setup.with(|setup| setup.cut == own).to_string()
-                on:click=move |_| studio.setup.update(|setup| setup.cut = cut.clone())
+                aria-pressed=move || cut.with(|cut| studio.setup.with(|setup| cut.as_ref() == Some(&setup.cut))).to_string()
+                on:click=move |_| if let Some(cut) = cut.get_untracked() { studio.setup.update(|setup| setup.cut = cut) }
             >
                 {title}
             </button>
         }
     };
+    let always = |cut: Cut| Memo::new(move |_| Some(cut.clone()));
     // Layers by hand, as a spec has them: on another machine a run would measure something else.
     let by_run = Memo::new(move |_| {
         studio.by_run.with(|run| {
             let run = run.as_ref()?;
-            studio.planned.with(|planned| run.cut(&planned.strategy, &planned.outlook))
+            studio.planned.with(|planned| run.cut(&planned.strategy, &planned.outlook)).map(Cut::ByHand)
         })
     });
-    let measured = move || Some(balance(Cut::ByHand(by_run.get()?), "plan-balance-measured", "measured"));
+    // The button stays the same, and keeps the focus, where the cut behind it becomes another one.
+    let has_measured = Memo::new(move |_| by_run.with(Option::is_some));
+    let measured = move || has_measured.get().then(|| balance(by_run, "plan-balance-measured", "measured"));
     view! {
         <div class="plan-stages">
             <div class="plan-part">
                 <h2>"Stages"</h2>
                 <div class="segments" role="group" aria-label="Balance the stages by">
                     <span class="segments-word">"Balance by"</span>
-                    {balance(Cut::Time, "plan-balance-time", "time")}
-                    {balance(Cut::Parameters, "plan-balance-parameters", "parameters")}
-                    {balance(Cut::Memory, "plan-balance-memory", "memory")}
+                    {balance(always(Cut::Time), "plan-balance-time", "time")}
+                    {balance(always(Cut::Parameters), "plan-balance-parameters", "parameters")}
+                    {balance(always(Cut::Memory), "plan-balance-memory", "memory")}
                     {measured}
                 </div>
             </div>

@@ -180,12 +180,17 @@ fn efficiency(alone: &Alone, best: f64) -> String {
     if best <= 1.0 {
         return own;
     }
+    let without_update = 1.0 / (1.0 - alone.update);
+    let beyond = if best > without_update {
+        "; what goes beyond comes of passes, which cost less for a row where weights are read for more rows at once"
+    } else {
+        ""
+    };
     format!(
         "{own} Against one rank it goes up to {}: replicas that divide the optimizer's state, stages and shared layers leave each rank a part \
-         of the numbers to move, which one rank moves all alone. Were nothing left of that it would be {}; what goes beyond comes of passes, \
-         which cost less for a row where weights are read for more rows at once.",
+         of the numbers to move, which one rank moves all alone. Were nothing left of that it would be {}{beyond}.",
         share(best),
-        share(1.0 / (1.0 - alone.update)),
+        share(without_update),
     )
 }
 

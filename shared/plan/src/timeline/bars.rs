@@ -156,7 +156,7 @@ pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
                 micro_batch,
                 chunk: chunk_of(lane),
                 start_us: *start_us as f64,
-                end_us: (start_us + duration_us) as f64,
+                end_us: start_us.saturating_add(*duration_us) as f64,
                 waited_us: (*waited_us).min(*duration_us) as f64,
             })
         })

@@ -96,7 +96,7 @@ fn mark_of(kind: &EventKind, first: u64) -> Option<Mark> {
         within,
         layer: layer.map(|layer| layer as usize),
         start_us: start as f64,
-        end_us: (start + duration_us) as f64,
+        end_us: start.saturating_add(*duration_us) as f64,
         bytes: *bytes,
         waited_us: (*waited_us).min(*duration_us) as f64,
         longest: waited_for.map(|rank| (rank as usize, *waited_for_us as f64)),

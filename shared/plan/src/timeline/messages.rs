@@ -48,7 +48,7 @@ impl Told {
             if exchange.as_ref().is_some_and(|exchange| exchange.within.is_some()) {
                 continue;
             }
-            let (rank, end) = (*rank as usize, start_us + duration_us);
+            let (rank, end) = (*rank as usize, start_us.saturating_add(*duration_us));
             if end < first {
                 continue;
             }
@@ -68,7 +68,7 @@ impl Told {
         let mut before = (0, 0);
         for (rank, _, bytes) in &mut sent {
             let already = if before.0 == *rank { before.1 } else { 0 };
-            *bytes += already;
+            *bytes = bytes.saturating_add(already);
             before = (*rank, *bytes);
         }
         Self { bars, messages, marks, sent }

@@ -13,4 +13,4 @@ pub use exchanges::{Mark, Waits, marks_of_step};
 pub use held::{Stacked, memory_of, memory_of_run};
 pub use messages::{Message, Told};
 pub use place::{among, lane_name, stage_of};
-pub use trace::{TRACE_HEAD, chrome_trace, chrome_trace_of_run};
+pub use trace::{TRACE_HEAD, TRACE_TAIL, chrome_trace, chrome_trace_of_run};

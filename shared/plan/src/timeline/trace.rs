@@ -10,6 +10,9 @@ use crate::Layout;
 /// lab replaces only such a file.
 pub const TRACE_HEAD: &str = r#"{"displayTimeUnit":"ms","otherData":{"writer":"recspeed"},"traceEvents":["#;
 
+/// What every trace of this lab ends with: before its brace is room for what else is known of a run, which viewers pass over.
+pub const TRACE_TAIL: &str = "]}\n";
+
 /// A process a rank, a thread a chunk, an event a bar, an arrow for each activation and gradient that goes to another stage, and
 /// counters for the bytes that are foretold, `held` by each rank of the plan. The ranks of a run are other processes than those of the plan, and say which they are.
 /// Processes and threads have numbers of their own, none of them 0. Nothing in it needs escaping.
@@ -99,7 +102,7 @@ fn written(held: &[Stacked], predicted: &[Bar], measured: &Measured<'_>, layout:
             r#"{{"name":"bytes sent","ph":"C","pid":{pid},"tid":{tid},"ts":{ts},"args":{{"sent":{bytes}}}}}"#
         ));
     }
-    format!("{TRACE_HEAD}\n{}\n]}}\n", trace.events.join(",\n"))
+    format!("{TRACE_HEAD}\n{}\n{TRACE_TAIL}", trace.events.join(",\n"))
 }
 
 /// Nanoseconds that an end of an arrow lies inside its bar, where that is long enough.
@@ -170,7 +173,7 @@ impl Trace {
             let last = ends.entry([rank, chunk]).or_default();
             let start = nanoseconds(start_us);
             // Of bars that touch none is rounded into the other: viewers leave out what lies over the end of another one.
-            let start = if start + 1 == *last { *last } else { start };
+            let start = if start.checked_add(1) == Some(*last) { *last } else { start };
             let end = nanoseconds(end_us).max(start);
             *last = end;
             drawn.push([start, end]);

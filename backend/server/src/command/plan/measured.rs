@@ -10,8 +10,8 @@ use recspeed_plan::words::time;
 use recspeed_plan::{
     Assumed, Balance, EvenCut, Layout, Measured, MeasuredError, MeasuredStage, Outlook, PlanError, Strategy, of_spec,
 };
-use recspeed_types::RunId;
 use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::{ExperimentSpec, RunId};
 use serde_json::{Value, json};
 
 use super::PlanArgs;
@@ -40,6 +40,16 @@ pub(crate) enum MeasuredRunError {
         /// The file.
         path: PathBuf,
     },
+    /// It does not say which layers its passes were of.
+    #[error(
+        "{} does not say what its run was asked for, as timelines of the page and of earlier labs do not: take one that \
+         `recspeed run FILE --trace` or `recspeed trace RUN` has written, or the number of a run of the lab",
+        path.display()
+    )]
+    NoSpec {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is neither.
     #[error(
         "`{given}` is neither a file nor the number of a run: with a spec --lengths takes a run's number, as in its \
@@ -50,12 +60,10 @@ pub(crate) enum MeasuredRunError {
         given: String,
     },
     /// Other layers.
-    #[error(
-        "the run `{run}` trained another network than this spec's: give the [recommender] of that run, or another run"
-    )]
+    #[error("{whose} trained another network than this spec's: give the [recommender] of that run, or another run")]
     OtherNetwork {
-        /// The run.
-        run: RunId,
+        /// Which run.
+        whose: String,
     },
     /// Its passes are not those of the spec.
     #[error("{whose} does not fit this plan: {source}")]
@@ -67,6 +75,11 @@ pub(crate) enum MeasuredRunError {
     },
 }
 
+/// Parts of a time by which two cuts are no better than each other: sums of the same layers in another order differ by less.
+const SAME: f64 = 1e-9;
+/// Microseconds that no run lasts, over thirty years: a damaged timeline may tell of more.
+const FOREVER_US: f64 = 1e15;
+
 /// A run whose passes are known.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -76,8 +89,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The one that the command line names: a run of the lab, by what it was asked for then, or the file with the timeline of one that
-    /// was asked for this spec.
+    /// The one that the command line names: a run of the lab, or the file with the timeline of one; either by what it was asked for then,
+    /// whatever is planned by it now.
     pub(super) fn of(
         named: &Path,
         args: &PlanArgs,
@@ -85,15 +98,16 @@ impl Run {
         assumed: &Assumed,
     ) -> Result<Self, CommandError> {
         let (whose, ran, bars) = if named.is_file() {
-            (format!("the run of {}", named.display()), spec.clone(), bars_of_trace(named)?)
+            let (ran, bars) = told_by(named)?;
+            (format!("the run of {}", named.display()), ran, bars)
         } else {
             let run = named.to_str().and_then(|text| RunId::new(text).ok());
             let run = run.ok_or_else(|| MeasuredRunError::NoRun { given: named.display().to_string() })?;
             let (record, spans) = trace::stored(args.home.clone(), &run)?;
-            let ran = record.spec.resolve().ok().filter(|ran| ran.recommender == spec.recommender);
-            let ran = ran.ok_or_else(|| MeasuredRunError::OtherNetwork { run: run.clone() })?;
-            (format!("the run `{run}`"), ran, bars_of_events(&spans))
+            (format!("the run `{run}`"), record.spec, bars_of_events(&spans))
         };
+        let ran = ran.resolve().ok().filter(|ran| ran.recommender == spec.recommender);
+        let ran = ran.ok_or_else(|| MeasuredRunError::OtherNetwork { whose: whose.clone() })?;
         let kind = spec.recommender.entry.kind;
         let strategy = of_spec(&ran, assumed.clone()).ok_or(CommandError::NoLayers { kind })?;
         let outlook = Outlook::of(&strategy)?;
@@ -156,7 +170,7 @@ impl Timed {
         if counts.len() == 1 {
             return told;
         }
-        let found = if cut.costliest_us < cut.now_us {
+        let found = if cut.costliest_us < cut.now_us * (1.0 - SAME) {
             format!(
                 "Cut by that with strategy.balance = {counts:?}, the costliest stage takes {costliest} of a micro-batch, \
                  and as it is cut now {costliest_now}; a step {}, and now {}.",
@@ -194,14 +208,20 @@ impl Timed {
     }
 }
 
-/// The measured bars of a timeline that this lab has written, rank by rank in the order of time.
-fn bars_of_trace(path: &Path) -> Result<Vec<Bar>, MeasuredRunError> {
+/// What the run of a timeline that this lab has written was asked for, and its measured bars, rank by rank in the order of time.
+fn told_by(path: &Path) -> Result<(ExperimentSpec, Vec<Bar>), MeasuredRunError> {
     let text = fs::read_to_string(path).map_err(|source| MeasuredRunError::Read { path: path.to_owned(), source })?;
     // Damaged ones too: no other program begins so.
-    let events = text.starts_with(TRACE_HEAD).then(|| serde_json::from_str::<Value>(&text).ok()).flatten();
-    let events = events.as_ref().and_then(|trace| trace["traceEvents"].as_array());
-    let bars = events.map_or_else(Vec::new, |events| bars_of(events));
-    if bars.is_empty() { Err(MeasuredRunError::NoTimeline { path: path.to_owned() }) } else { Ok(bars) }
+    let trace = text.starts_with(TRACE_HEAD).then(|| serde_json::from_str::<Value>(&text).ok()).flatten();
+    let mut trace = trace.unwrap_or_default();
+    let bars = trace["traceEvents"].as_array().map_or_else(Vec::new, |events| bars_of(events));
+    if bars.is_empty() {
+        return Err(MeasuredRunError::NoTimeline { path: path.to_owned() });
+    }
+    match serde_json::from_value(trace["spec"].take()) {
+        Ok(spec) => Ok((spec, bars)),
+        Err(_) => Err(MeasuredRunError::NoSpec { path: path.to_owned() }),
+    }
 }
 
 fn bars_of(events: &[Value]) -> Vec<Bar> {
@@ -227,7 +247,12 @@ fn bars_of(events: &[Value]) -> Vec<Bar> {
             waited_us: event["args"]["waited_us"].as_f64().unwrap_or(0.0),
         })
     };
-    let mut bars: Vec<Bar> = events.iter().filter(|event| event["ph"] == "X").filter_map(bar_of).collect();
+    let sound = |bar: &Bar| {
+        let times = [bar.start_us, bar.end_us - bar.start_us, bar.waited_us];
+        times.iter().all(|us| (0.0..FOREVER_US).contains(us))
+    };
+    let events = events.iter().filter(|event| event["ph"] == "X");
+    let mut bars: Vec<Bar> = events.filter_map(bar_of).filter(sound).collect();
     bars.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.start_us.total_cmp(&b.start_us)));
     bars
 }
@@ -238,6 +263,7 @@ mod tests {
     use recspeed_types::{EventKind, RunEvent};
 
     use super::*;
+    use crate::command::timeline::with_spec;
 
     /// Two ranks with two stages each, which waited within their backward passes.
     fn told() -> Told {
@@ -265,22 +291,36 @@ mod tests {
     }
 
     #[test]
-    fn the_bars_of_a_run_are_read_from_its_timeline_as_they_were_and_no_others() {
+    fn what_a_run_was_asked_for_and_its_bars_are_read_from_its_timeline_as_they_were_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.trace.json");
         let told = told();
         let write = |text: &str| fs::write(&path, text).unwrap();
         let held = [Stacked::default(), Stacked::default()];
-        write(&chrome_trace_of_run(&held, &told.bars, &told, Layout::new(2, 2, 1).ok()));
-        assert_eq!(bars_of_trace(&path).unwrap(), told.bars, "those of the plan are not the run's");
+        let trace = chrome_trace_of_run(&held, &told.bars, &told, Layout::new(2, 2, 1).ok());
+        let spec = ExperimentSpec { name: "“spec”, }]".to_owned(), ..ExperimentSpec::default() };
+        let whole = with_spec(&trace, &spec);
+        write(&whole);
+        assert_eq!(told_by(&path).unwrap(), (spec, told.bars.clone()), "those of the plan are not the run's");
+        // A bar whose time is none is as if it were not there.
+        for damaged in [r#""dur":1e300"#, r#""dur":-7.000"#, r#""dur":null"#] {
+            // Of the plan's and of the run's.
+            write(&whole.replacen(r#""dur":7.000,"args":{"waited_us":3}"#, damaged, 2));
+            assert_eq!(told_by(&path).unwrap().1.len(), told.bars.len() - 1, "{damaged}");
+        }
+        for unsaid in [trace.clone(), whole.replace(r#""version":"#, r#""versions":"#)] {
+            write(&unsaid);
+            let refused = told_by(&path).unwrap_err().to_string();
+            assert!(refused.contains("does not say what its run was asked for"), "{refused}");
+        }
         write(&chrome_trace_of_run(&held, &told.bars, &Told::default(), None));
-        let refused = bars_of_trace(&path).unwrap_err().to_string();
+        let refused = told_by(&path).unwrap_err().to_string();
         assert!(refused.contains("tells no passes of a run"), "a plan's own: {refused}");
         for other in ["", "{}", "[recommender]\n", &TRACE_HEAD[..TRACE_HEAD.len() - 3], TRACE_HEAD] {
             write(other);
-            assert!(matches!(bars_of_trace(&path), Err(MeasuredRunError::NoTimeline { .. })), "{other}");
+            assert!(matches!(told_by(&path), Err(MeasuredRunError::NoTimeline { .. })), "{other}");
         }
-        let error = bars_of_trace(&folder.path().join("none.json")).unwrap_err().to_string();
+        let error = told_by(&folder.path().join("none.json")).unwrap_err().to_string();
         assert!(error.starts_with("cannot read") && error.contains("--trace"), "{error}");
     }
 }

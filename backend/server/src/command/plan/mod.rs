@@ -74,7 +74,7 @@ pub struct PlanArgs {
     #[arg(long, value_enum, default_value_t = RecomputeName::Never)]
     recompute: RecomputeName,
     /// With a spec, passes as long as a run of the same network measured them, and the cut into stages that follows: the number of a run of
-    /// the lab, as in its address after /r/, or the timeline that `recspeed run FILE --trace` has written of this spec. Without a spec, passes
+    /// the lab, as in its address after /r/, or the timeline that `recspeed run FILE --trace` or `recspeed trace RUN` has written. Without a spec, passes
     /// and sends as long as a JSON file says (docs/parallel.md) instead of stages that are all alike
     #[arg(long, value_name = "RUN or FILE")]
     lengths: Option<PathBuf>,

@@ -147,7 +147,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "Pipelines",
         "All have two stages and four micro-batches, and recompute nothing, or a whole stage for each micro-batch. Order and borders are each library's own: \
          torchgpipe has GPipe and makes stages equal in modules; DeepSpeed has 1F1B, and makes them equal in parameters, as ours are. A stage of DeepSpeed \
-         sends and receives one message after the other and computes nothing meanwhile; its time holds the making of its groups of ranks.",
+         sends and receives one message after the other and computes nothing meanwhile; its time holds the making of its groups of ranks, and of all layers once on each rank, by which it counts their parameters.",
     ),
     (
         "torchgpipe beside PyTorch",
