@@ -136,6 +136,36 @@ test("a run whose model is not kept says why nobody can ask it", async () => {
   await page.context().close();
 });
 
+test("a guest asks the model of a run on somebody's file for baskets alone, and is told why", async () => {
+  const page = await openPage(browser, lab.link);
+  const run = await page.evaluate(async () => {
+    const has = (user, film) => (user + 2 * film) % 3 !== 0;
+    const all = Array.from({ length: 40 * 12 }, (_, at) => [Math.floor(at / 12), at % 12]);
+    const rows = all.filter(([user, film]) => has(user, film)).map(([user, film]) => `person-${user},film-${film},5,${1000 + 20 * film + user}\n`);
+    const put = await fetch("/api/datasets?name=mine&format=amazon-csv", { method: "POST", body: rows.join("") });
+    const dataset = { source: "upload", id: (await put.json()).sha256, format: "amazon-csv" };
+    const spec = { version: 1, dataset, recommender: { kind: "item-knn" }, evaluation: { metrics: ["ndcg@5"] } };
+    const headers = { "content-type": "application/json" };
+    return (await (await fetch("/api/runs", { method: "POST", headers, body: JSON.stringify({ spec }) })).json()).id;
+  });
+  await page.goto(`${lab.base}/r/${run}`);
+  await page.locator(id("ask-user")).first().waitFor({ timeout: 60_000 });
+  assert.match(await page.locator(id("ask-user")).first().innerText(), /^person-/);
+  assert.equal(await page.locator(id("ask-no-user")).count(), 0);
+
+  const guest = await openPage(browser, `${lab.base}/r/${run}`);
+  await guest.locator(id("ask-no-user")).filter({ hasText: "guests ask for a basket" }).waitFor();
+  assert.equal(await guest.locator(id("ask-user")).count(), 0);
+  assert.equal(await guest.getByRole("button", { name: "A user" }).isVisible(), false);
+  await guest.locator(id("ask-item")).first().click();
+  await guest.locator(id("ask-go")).click();
+  await guest.locator(`${id("ask-list")} small`).first().waitFor();
+  assert.match(await guest.locator(id("ask-list")).innerText(), /the basket has film-/);
+  assert.ok(!(await guest.locator(id("ask")).innerText()).includes("person-"));
+  assert.deepEqual([...page.problems, ...guest.problems], []);
+  for (const one of [page, guest]) await one.context().close();
+});
+
 test("a panel that cannot learn what a model knows says why, and asks again by a button, on the server as in the tab", async () => {
   const page = await openPage(browser, lab.link);
   const run = await page.evaluate(async () => {

@@ -88,6 +88,7 @@ impl Answering {
         ModelInfo {
             bytes: memory.parameters + memory.buffers,
             users: spread.map(|&user| users.get(user).to_owned()).collect(),
+            users_withheld: false,
             items: had.into_iter().map(|item| items.get(item).to_owned()).collect(),
             new_users: refusal.is_none(),
             no_new_users: refusal.map(in_words),

@@ -35,7 +35,8 @@ pub struct RecommendRequest {
     #[serde(default)]
     pub include_seen: bool,
     /// Tell no row of the data set beside the list: neither what the user has, nor in a reason which items those are, which other person
-    /// is meant or what is known of the user. The server asks so for guests, where the data set is somebody's file.
+    /// is meant or what is known of the user. The server asks so for guests, where the data set is somebody's file; for a user of it they
+    /// may not ask at all, since the list alone shows by what it leaves out which items the user has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withhold_rows: bool,
 }
@@ -197,6 +198,10 @@ pub const NOTHING_KNOWN: &str = "Nothing is known from here on: ties at score 0,
 pub const ROWS_WITHHELD: &str = "The data set is a file of the lab's owner: which items its users have, and what is known of \
      them, is not shown to guests.";
 
+/// What a reader is told where a model has [`ModelInfo::users_withheld`].
+pub const USERS_WITHHELD: &str = "The data set is a file of the lab's owner: guests ask for a basket of items and not for its users, since \
+     what is recommended to a user tells which items the user has.";
+
 /// What a reason has in the place of a row of the data set that is not told.
 pub const NOT_FOR_GUESTS: &str = "(not shown to guests)";
 
@@ -256,8 +261,11 @@ pub const SAY_WHY_SINCE: [&str; 2] = ["als-explicit", "svd++"];
 pub struct ModelInfo {
     /// Bytes on disk; of a model in a tab, in its memory.
     pub bytes: u64,
-    /// Some user ids of the data set.
+    /// Some user ids of the data set; none where they are withheld.
     pub users: Vec<String>,
+    /// Whether the users of the data set are not told, and not asked for: it is somebody's file, and a guest asks. A basket may be shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub users_withheld: bool,
     /// Some item ids of the data set.
     pub items: Vec<String>,
     /// Whether it recommends to people who came after the training.

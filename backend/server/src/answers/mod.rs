@@ -153,6 +153,7 @@ impl Answers {
             no_new_users: refusal.map(in_words),
             explains: manifest.explains(),
             users: manifest.users,
+            users_withheld: false,
             items: manifest.items,
         })
     }

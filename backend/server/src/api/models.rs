@@ -5,14 +5,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use recspeed_models::ModelError;
-use recspeed_types::api::Role;
-use recspeed_types::recommend::{BasketEntry, DEFAULT_K, HOW_TO_ASK, ModelInfo, RecommendRequest, Recommendations};
+use recspeed_types::recommend::{
+    BasketEntry, DEFAULT_K, HOW_TO_ASK, ModelInfo, RecommendRequest, Recommendations, USERS_WITHHELD,
+};
 use recspeed_types::sentence;
-use recspeed_types::spec::DataSource;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::query::{Query, run_id};
+use super::told::withholds_users;
 use super::{ApiError, AppState};
 use crate::access::Visitor;
 use crate::answers::AskError;
@@ -23,7 +24,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// What a run's model is
 ///
-/// Runs that finish on the server keep their models, the newest ones as far as there is room.
+/// Runs that finish on the server keep their models, the newest ones as far as there is room. Where the data set is a file, uploaded or on
+/// the server, a guest is told none of its users, and `users_withheld` says so.
 #[utoipa::path(
     get, path = "/api/runs/{id}/model", tag = "models",
     params(("id" = String, Path, description = "The run")),
@@ -32,16 +34,24 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         (status = 404, description = "No such run, or it has no model", body = ref("#/components/schemas/ApiFailure")),
     )
 )]
-async fn model(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<ModelInfo>, ApiError> {
-    let run = app.lab.record(run_id(id)?).await?.id;
-    Ok(Json(app.answers.info(&run).await?))
+async fn model(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Result<Json<ModelInfo>, ApiError> {
+    let run = app.lab.record(run_id(id)?).await?;
+    let mut info = app.answers.info(&run.id).await?;
+    if withholds_users(&visitor, &run.spec) {
+        (info.users, info.users_withheld) = (Vec::new(), true);
+    }
+    Ok(Json(info))
 }
 
 /// Ask a run's model, in the address
 ///
 /// Either `user` or `basket`. An answer that was given before is given again at once. Where the data set is a file, uploaded or on the
-/// server, a guest is told no row of it: `has` is empty, reasons name no item that the user has, no other user and nothing that is known
-/// of one, and `withheld` says so.
+/// server, a guest is told no row of it: only the owner may ask for a user, and the reasons for a basket name no person and nothing that is
+/// known of one, which `withheld` says.
 #[utoipa::path(
     get, path = "/api/runs/{id}/recommendations", tag = "models",
     params(
@@ -54,7 +64,7 @@ async fn model(State(app): State<AppState>, Path(id): Path<String>) -> Result<Js
     ),
     responses(
         (status = 200, description = "The best items", body = ref("#/components/schemas/Recommendations")),
-        (status = 401, description = "Of a user of a file, only the owner may ask with `include_seen`", body = ref("#/components/schemas/ApiFailure")),
+        (status = 401, description = "For a user of a file only the owner may ask", body = ref("#/components/schemas/ApiFailure")),
         (status = 404, description = "No such run, or it has no model", body = ref("#/components/schemas/ApiFailure")),
         (status = 422, description = "An id is unknown (near ones are named), the method cannot answer, or a parameter is wrong", body = ref("#/components/schemas/ApiFailure")),
         (status = 429, description = "Too many questions wait", body = ref("#/components/schemas/ApiFailure")),
@@ -83,14 +93,15 @@ async fn recommend_by_query(
 
 /// Ask a run's model
 ///
-/// The same as JSON: for long baskets, and ids that hold commas. `withhold_rows` shows the owner what a guest would be told.
+/// The same as JSON: for long baskets, and ids that hold commas. `withhold_rows` leaves out of the answer to the owner what rows of a file
+/// say.
 #[utoipa::path(
     post, path = "/api/runs/{id}/recommendations", tag = "models",
     params(("id" = String, Path, description = "The run")),
     request_body(content = ref("#/components/schemas/RecommendRequest"), content_type = "application/json"),
     responses(
         (status = 200, description = "The best items", body = ref("#/components/schemas/Recommendations")),
-        (status = 401, description = "Of a user of a file, only the owner may ask with `include_seen`", body = ref("#/components/schemas/ApiFailure")),
+        (status = 401, description = "For a user of a file only the owner may ask", body = ref("#/components/schemas/ApiFailure")),
         (status = 404, description = "No such run, or it has no model", body = ref("#/components/schemas/ApiFailure")),
         (status = 413, description = "The request is too long", body = ref("#/components/schemas/ApiFailure")),
         (status = 422, description = "An id is unknown (near ones are named), the method cannot answer, or a field is wrong", body = ref("#/components/schemas/ApiFailure")),
@@ -113,8 +124,7 @@ async fn recommend(
     answer(&app, &visitor, id, request).await
 }
 
-/// The answer as whoever asks may have it. The link to a run is a link to its model and not to the rows of a file: a guest is told
-/// those of a data set that the lab makes itself and of no other.
+/// The answer as whoever asks may have it.
 async fn answer(
     app: &AppState,
     visitor: &Visitor,
@@ -122,25 +132,21 @@ async fn answer(
     mut request: RecommendRequest,
 ) -> Result<Json<Recommendations>, ApiError> {
     let run = app.lab.record(run_id(id)?).await?;
-    let is_file = match run.spec.dataset.source {
-        DataSource::Builtin => false,
-        DataSource::File | DataSource::Upload => true,
-    };
-    if visitor.role == Role::Guest && is_file {
-        // Beside the list without them, this one names each item that the user has.
-        if request.include_seen && request.user.is_some() {
-            return Err(seen_is_the_owners());
+    if withholds_users(visitor, &run.spec) {
+        // Without reasons, too: of a long list every item that is missing is one that the user has, and of a short list of the most popular
+        // items just so; with the items that the user has left in, most methods put those first. Before the model is asked, which would
+        // name users whose ids are near.
+        if request.user.is_some() {
+            return Err(users_are_the_owners());
         }
         request.withhold_rows = true;
     }
     Ok(Json(app.answers.ask(&run.id, &request).await?))
 }
 
-fn seen_is_the_owners() -> ApiError {
-    let message =
-        "The data set is a file of the lab's owner, and `include_seen` would tell a guest which items the user has.";
-    ApiError::new(StatusCode::UNAUTHORIZED, "owner-only", message)
-        .remedy("Leave `include_seen` out, or open the link that `recspeed serve` printed when it started.")
+fn users_are_the_owners() -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, "owner-only", USERS_WITHHELD)
+        .remedy("Show a basket of items (`basket`), or open the link that `recspeed serve` printed when it started.")
 }
 
 fn no_model() -> ApiError {

@@ -1,4 +1,5 @@
-//! What whoever asks is told of runs, studies and the machine: the owner all of it, a guest no place of the machine.
+//! What whoever asks is told of runs, studies and the machine: the owner all of it, a guest no place of the machine, and no user of a
+//! file that a model was trained on.
 //!
 //! Causes, warnings and last words come from workers and the system, and name programs and folders. They are stored as
 //! they are. Only such answers pass here: the API's own words name its addresses, which look like paths, and ids of users
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use recspeed_types::RunId;
 use recspeed_types::api::Role;
+use recspeed_types::spec::DataSource;
+use recspeed_types::{ExperimentSpec, RunId};
 use serde::Serialize;
 
 use super::{ApiError, AppState};
@@ -61,6 +63,16 @@ impl AppState {
             Role::Guest => self.places.hide_in_json(&json).into_owned(),
         }
     }
+}
+
+/// Whether whoever asks is told nothing of the users of the data set of this spec. The link to a run is a link to its model and not to the
+/// rows of a file: a guest is told those of a data set that the lab makes itself and of no other.
+pub(super) fn withholds_users(visitor: &Visitor, spec: &ExperimentSpec) -> bool {
+    let is_file = match spec.dataset.source {
+        DataSource::Builtin => false,
+        DataSource::File | DataSource::Upload => true,
+    };
+    visitor.role == Role::Guest && is_file
 }
 
 /// An answer of JSON that is written out.

@@ -49,6 +49,7 @@ fn options_of_a_measurement_are_refused_beside_what_was_measured_already() {
         &["four-layer", "--tab", "program"],
         &["pipeline-vs-sharded", "--on", "gpu"],
         &["pipeline-vs-sharded", "--engines", "burn"],
+        &["pipeline-vs-sharded", "--network", "larger"],
         &["retrieval", "--rows", "10"],
         &["retrieval", "--batch-rows", "10"],
         &["retrieval", "--containers", "plain"],

@@ -116,62 +116,103 @@ async fn uploaded(bench: &Bench, rows: String) -> String {
     record["sha256"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_guest_with_the_link_of_a_run_is_told_no_row_of_an_uploaded_file_and_the_owner_all_of_them() {
-    let bench = real().await;
-    // 40 people who each have 8 of 12 films.
+/// A run on an uploaded file of 40 people who each have 8 of 12 films.
+async fn of_upload(bench: &Bench) -> String {
     let has = |user: usize, film: usize| !(user + 2 * film).is_multiple_of(3);
     let row = |(user, film): (usize, usize)| format!("person-{user},film-{film},5,{}\n", 1_000 + 20 * film + user);
     let all = (0..40).flat_map(|user| (0..12).map(move |film| (user, film)));
     let rows: Vec<String> = all.filter(|&(user, film)| has(user, film)).map(row).collect();
-    let sha256 = uploaded(&bench, rows.concat()).await;
+    let sha256 = uploaded(bench, rows.concat()).await;
     let spec = json!({
         "version": 1,
         "dataset": { "source": "upload", "id": sha256, "format": "amazon-csv" },
         "recommender": { "kind": "item-knn" },
         "evaluation": { "metrics": ["ndcg@5"], "max_users": 5 },
     });
-    let id = finished_spec(&bench, spec).await;
+    finished_spec(bench, spec).await
+}
+
+/// The reasons of all items of an answer.
+fn reasons(answer: &Value) -> Vec<String> {
+    let items = answer["items"].as_array().unwrap().iter();
+    let all = items.flat_map(|item| item["reasons"].as_array().cloned().unwrap_or_default());
+    all.map(|reason| reason.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_with_the_link_of_a_run_is_told_no_row_of_an_uploaded_file_and_the_owner_all_of_them() {
+    let bench = real().await;
+    let id = of_upload(&bench).await;
     let address = format!("/api/runs/{id}/recommendations");
-    let (_, model) = bench.guest(&format!("/api/runs/{id}/model")).await;
+    let (_, model) = bench.owner(Method::GET, &format!("/api/runs/{id}/model"), None).await;
     let user = model["users"][0].as_str().unwrap();
-    let query = format!("{address}?user={user}&k=4&explain=true");
-    let reasons = |answer: &Value| -> Vec<String> {
-        let items = answer["items"].as_array().unwrap().iter();
-        let all = items.flat_map(|item| item["reasons"].as_array().cloned().unwrap_or_default());
-        all.map(|reason| reason.as_str().unwrap().to_owned()).collect()
-    };
+    assert!(user.starts_with("person-") && model["users_withheld"].is_null(), "{model}");
+    let (status, unnamed) = bench.guest(&format!("/api/runs/{id}/model")).await;
+    assert_eq!((status, &unnamed["users"], &unnamed["users_withheld"]), (StatusCode::OK, &json!([]), &json!(true)));
+    assert_eq!(unnamed["items"], model["items"], "what is recommended is no secret");
 
     // The owner asks first: what they are told is remembered, and must not be given to a guest.
+    let query = format!("{address}?user={user}&k=4&explain=true");
     let (status, told) = bench.owner(Method::GET, &query, None).await;
     assert_eq!((status, &told["withheld"]), (StatusCode::OK, &Value::Null), "{told}");
     assert!(told["has"].as_array().is_some_and(|has| !has.is_empty()), "{told}");
-    let of_owner = reasons(&told);
-    assert!(of_owner.iter().any(|reason| reason.starts_with("they have film-")), "{told}");
+    assert!(reasons(&told).iter().any(|reason| reason.starts_with("they have film-")), "{told}");
+    // Of a list that is long enough, what is missing is what the user has.
+    let (_, all) = bench.owner(Method::GET, &format!("{address}?user={user}&k=1000"), None).await;
+    let left = all["items"].as_array().unwrap().len() as u64;
+    assert!(left < 12 && left + all["left_out"].as_u64().unwrap() == 12, "{all}");
 
-    let (status, unnamed) = bench.guest(&query).await;
-    assert_eq!((status, &unnamed["withheld"], &unnamed["has"]), (StatusCode::OK, &json!(true), &Value::Null));
-    let of_guest = reasons(&unnamed);
-    assert_eq!(of_guest.len(), of_owner.len(), "{unnamed}");
-    for reason in &of_guest {
-        assert!(reason.starts_with("an item that they have (not shown to guests)"), "{reason}");
-        assert!(!reason.contains("film-"), "{reason}");
+    // However a guest asks for a user: one that there is, one whose id is near others', long or short, with what they have or without.
+    for question in [
+        format!("user={user}"),
+        format!("user={user}&k=4&explain=true"),
+        format!("user={user}&k=1000"),
+        format!("user={user}&include_seen=true"),
+        "user=person-".to_owned(),
+        format!("user={user}&basket=film-1"),
+    ] {
+        let (status, failure) = bench.guest(&format!("{address}?{question}")).await;
+        assert_eq!((status, failure["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("owner-only")), "{failure}");
+        assert!(failure["remedy"].as_str().unwrap().starts_with("Show a basket"), "{failure}");
+        let said = failure.to_string();
+        assert!(!said.contains("person-") && !said.contains("film-"), "{question}: {said}");
     }
-    let list = |answer: &Value| -> Vec<(Value, Value)> {
-        answer["items"].as_array().unwrap().iter().map(|item| (item["item"].clone(), item["score"].clone())).collect()
-    };
-    assert_eq!(list(&unnamed), list(&told), "the list is the model's, and the same for both");
+    let request = axum::http::Request::builder().method(Method::POST).uri(&address);
+    let question = axum::body::Body::from(json!({ "user": user, "k": 1000 }).to_string());
+    let request = request.header(axum::http::header::HOST, "127.0.0.1").body(question).unwrap();
+    assert_eq!(bench.send(request).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(bench.owner(Method::GET, &query, None).await.1, told, "and the owner is told all of it after a guest");
-
-    // Beside the list without them, one with what the user has would name it.
     let seen = format!("{query}&include_seen=true");
-    let (status, failure) = bench.guest(&seen).await;
-    assert_eq!((status, failure["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("owner-only")), "{failure}");
-    assert!(failure["remedy"].as_str().unwrap().starts_with("Leave `include_seen` out"), "{failure}");
     assert_eq!(bench.owner(Method::GET, &seen, None).await.0, StatusCode::OK);
+
     let (status, of_basket) = bench.guest(&format!("{address}?basket=film-1&explain=true&include_seen=true")).await;
     assert_eq!(status, StatusCode::OK, "a basket is the guest's own: {of_basket}");
     assert!(reasons(&of_basket).iter().any(|reason| reason.starts_with("the basket has film-1")), "{of_basket}");
+    assert!(!of_basket.to_string().contains("person-"), "{of_basket}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_told_the_values_of_each_user_of_an_uploaded_file_by_numbers_and_the_owner_by_ids() {
+    let bench = real().await;
+    let id = of_upload(&bench).await;
+    let address = format!("/api/runs/{id}/per-user");
+    let (status, told) = bench.owner(Method::GET, &address, None).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let of_owner: recspeed_types::UserValues = serde_json::from_value(told).unwrap();
+    assert!(of_owner.users.iter().all(|user| user.starts_with("person-")), "{:?}", of_owner.users);
+    let (status, told) = bench.guest(&address).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let of_guest: recspeed_types::UserValues = serde_json::from_value(told).unwrap();
+    let numbers: Vec<String> = (1..=of_owner.users.len()).map(|number| number.to_string()).collect();
+    assert_eq!(of_guest.users, numbers);
+    assert_eq!(of_guest.columns, of_owner.columns, "the same users in the same order");
+    assert_eq!(of_owner.columns["ndcg@5"].iter().flatten().count(), 5, "something was measured");
+
+    // Values that are not whole are nobody's, and no 500.
+    let file = bench.home.path().join("per-user").join(format!("{id}.json"));
+    std::fs::write(&file, r#"{"users":["person-1""#).unwrap();
+    let (status, failure) = bench.guest(&address).await;
+    assert_eq!((status, failure["code"].as_str()), (StatusCode::NOT_FOUND, Some("no-user-values")), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ mod question;
 
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
+use recspeed_types::recommend::USERS_WITHHELD;
 use serde_json::Value;
 
 use self::list::{list, texts};
@@ -115,10 +116,14 @@ fn Panel(who: Answerer, in_stage: bool) -> impl IntoView {
         who.get_value().info(move |told| match told {
             Ok(info) => {
                 let first = names(Some(&info), "users").into_iter().next().filter(|_| unasked);
-                if model.try_set(Some(info)).is_none()
-                    && let Some(first) = first
-                {
-                    of_user(first);
+                let for_baskets_alone = info["users_withheld"] == true && info["new_users"] == true;
+                if model.try_set(Some(info)).is_none() {
+                    if for_baskets_alone {
+                        of_basket.set(true);
+                    }
+                    if let Some(first) = first {
+                        of_user(first);
+                    }
                 }
             }
             Err(text) => drop(unknown.try_set(Some(text))),
@@ -169,7 +174,14 @@ fn Panel(who: Answerer, in_stage: bool) -> impl IntoView {
             let add = move |_| whom.update(|whom| *whom = joined(whom, &id));
             view! { <button type="button" class="chip" data-testid="ask-item" on:click=add>{called}</button> }
         };
-        let able = move || model.with(|model| model.as_ref().is_some_and(|model| model["new_users"] == true));
+        let says = move |what: &str| model.with(|model| model.as_ref().is_some_and(|model| model[what] == true));
+        let able = move || says("new_users");
+        let withheld = move || says("users_withheld");
+        // A guest, and a model that serves no basket.
+        let nobody = move || withheld() && !able();
+        let why_no_user = move || {
+            withheld().then(|| view! { <p class="help" data-testid="ask-no-user">{USERS_WITHHELD}</p> })
+        };
         let not_for_baskets = move || {
             let why =
                 model.with(|model| model.as_ref().and_then(|model| Some(model["no_new_users"].as_str()?.to_owned())));
@@ -185,8 +197,8 @@ fn Panel(who: Answerer, in_stage: bool) -> impl IntoView {
         };
         view! {
             <form on:submit=ask>
-                <div class="segments" role="group" aria-label="For whom" hidden=move || !able()>{side(false, "A user")}{side(true, "A basket")}</div>
-                <div class="ask-line">
+                <div class="segments" role="group" aria-label="For whom" hidden=move || !able() || withheld()>{side(false, "A user")}{side(true, "A basket")}</div>
+                <div class="ask-line" hidden=nobody>
                     <div class="ask-field">
                         <label for="ask-whom">{move || if of_basket.get() { "Items that somebody has" } else { "User id" }}</label>
                         <input id="ask-whom" type="text" autocomplete="off" spellcheck="false" data-testid="ask-whom" aria-describedby="ask-help"
@@ -201,10 +213,11 @@ fn Panel(who: Answerer, in_stage: bool) -> impl IntoView {
                         {move || if asking.get() { "Asking…" } else { "Recommend" }}
                     </button>
                 </div>
-                <p class="help" id="ask-help">{help}</p>
+                <p class="help" id="ask-help" hidden=nobody>{help}</p>
                 <div class="chips" role="group" aria-label="Some items" hidden=move || !of_basket.get()>
                     {move || items.get().into_iter().take(OFFERED).map(item).collect_view()}
                 </div>
+                {why_no_user}
                 {not_for_baskets}
             </form>
         }

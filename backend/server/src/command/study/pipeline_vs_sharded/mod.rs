@@ -1,8 +1,11 @@
 //! A deep network as a pipeline of stages and with its training state divided: ours, torchgpipe's and DeepSpeed's.
 
-use clap::{Args, ValueEnum};
+mod rows;
+mod words;
+
+use clap::Args;
 use recspeed_engines::Engines;
-use recspeed_types::spec::{Device, EngineKind, Launcher, StrategyKind};
+use recspeed_types::spec::{EngineKind, Launcher, StrategyKind};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 use recspeed_types::{ExperimentSpec, RunSummary};
 
@@ -13,198 +16,15 @@ use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
 use super::keep::Extent;
 use super::learnt;
-use super::named::{self, OnDevice, name_of};
 use super::rest::{Rest, not_yet};
 use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
-use super::{SpecStudyArgs, StudyError, explained, refuse_to_set, report, spec_of};
+use super::{SpecStudyArgs, StudyError, explained, refuse_to_set, report};
+use rows::{Entry, Network, On, choice_of, engine_of, entries};
+use words::DIFFERENCES;
 
 const NAME: &str = "pipeline-vs-sharded";
-
-/// What every row trains. Frameworks draw dropout each in its own way, so there is none.
-const SPEC: &str = r#"
-version = 1
-name = "Pipeline against sharding"
-seed = 42
-
-[dataset]
-source = "builtin"
-id = "beauty-synthetic-10k"
-
-[split]
-kind = "random"
-test_ratio = 0.2
-
-[recommender]
-kind = "densenet"
-layers = 150
-growth = 8
-dropout = 0.0
-
-[training]
-epochs = 1
-batch_size = 256
-optimizer = "adam"
-learning_rate = 1e-3
-
-[evaluation]
-metrics = ["rmse", "mae", "accuracy", "auc"]
-"#;
-
-/// The whole data set, as in the paper.
-const FULL: [&str; 2] = ["dataset.id=beauty-synthetic", "training.batch_size=1024"];
-
-/// Name, engine, strategy. Two ranks and the same global batch throughout; the pipelines cut it into four micro-batches.
-const ROWS: &[(&str, EngineKind, &str)] = &[
-    ("One device, Burn", EngineKind::Burn, r#"{ kind = "single" }"#),
-    ("One device, PyTorch", EngineKind::Pytorch, r#"{ kind = "single" }"#),
-    ("GPipe, ours", EngineKind::Burn, r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#),
-    (
-        "GPipe with recomputation, ours",
-        EngineKind::Burn,
-        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe", recompute = "always" }"#,
-    ),
-    ("1F1B, ours", EngineKind::Burn, r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "1f1b" }"#),
-    (
-        "1F1B with recomputation, ours",
-        EngineKind::Burn,
-        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "1f1b", recompute = "always" }"#,
-    ),
-    (
-        "GPipe, torchgpipe",
-        EngineKind::Torchgpipe,
-        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#,
-    ),
-    (
-        "GPipe with recomputation, torchgpipe",
-        EngineKind::Torchgpipe,
-        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe", recompute = "always" }"#,
-    ),
-    (
-        "1F1B, DeepSpeed's PipelineModule",
-        EngineKind::Deepspeed,
-        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "1f1b" }"#,
-    ),
-    (
-        "1F1B with recomputation, DeepSpeed's PipelineModule",
-        EngineKind::Deepspeed,
-        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "1f1b", recompute = "always" }"#,
-    ),
-    ("ZeRO 1, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 1 }"#),
-    ("ZeRO 2, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 2 }"#),
-    ("ZeRO 3, ours", EngineKind::Burn, r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
-    (
-        "ZeRO 1, ours, ranks as MPI processes",
-        EngineKind::Burn,
-        r#"{ kind = "zero", ranks = 2, stage = 1, launcher = "mpi" }"#,
-    ),
-    ("ZeRO 1, DeepSpeed", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 1 }"#),
-    ("ZeRO 2, DeepSpeed", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 2 }"#),
-    (
-        "ZeRO 3, DeepSpeed, every layer divided",
-        EngineKind::Deepspeed,
-        r#"{ kind = "zero", ranks = 2, stage = 3, persistence_threshold = 0 }"#,
-    ),
-    ("ZeRO 3, DeepSpeed, its default threshold", EngineKind::Deepspeed, r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
-];
-
-/// Name, engine, device, strategy, where the paper had them: on a GPU.
-const GPU_ROWS: &[(&str, EngineKind, Device, &str)] = &[
-    ("One device, Burn on LibTorch", EngineKind::Burn, Device::LibtorchCuda, r#"{ kind = "single" }"#),
-    ("One device, Burn's own kernels", EngineKind::Burn, Device::Cuda, r#"{ kind = "single" }"#),
-    ("One device, PyTorch on CUDA", EngineKind::Pytorch, Device::Cuda, r#"{ kind = "single" }"#),
-    (
-        "GPipe, ours on LibTorch, both stages on one GPU",
-        EngineKind::Burn,
-        Device::LibtorchCuda,
-        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#,
-    ),
-    (
-        "GPipe, torchgpipe on CUDA, both stages on one GPU",
-        EngineKind::Torchgpipe,
-        Device::Cuda,
-        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#,
-    ),
-    (
-        "ZeRO 1, ours on LibTorch, both ranks on one GPU",
-        EngineKind::Burn,
-        Device::LibtorchCuda,
-        r#"{ kind = "zero", ranks = 2, stage = 1 }"#,
-    ),
-];
-
-/// Why the tables differ.
-const DIFFERENCES: &[(&str, &str)] = &[
-    (
-        "Time",
-        "A processor in one table here and one GPU in the other; GPUs in the paper, whose number, batch size and micro-batches are not \
-         known here. Every row learns from the same rows in the same order with the same first weights, global batch and threads; two ranks share the machine's cores. \
-         torchgpipe has one worker thread a device, so that its stages on one processor, or on one GPU, take turns: it shows what the schedule \
-         costs, not what it gains.",
-    ),
-    (
-        "Pipelines",
-        "All have two stages and four micro-batches, and recompute nothing, or a whole stage for each micro-batch. Order and borders are each library's own: \
-         torchgpipe has GPipe and makes stages equal in modules; DeepSpeed has 1F1B, and makes them equal in parameters, as ours are. A stage of DeepSpeed \
-         sends and receives one message after the other and computes nothing meanwhile; its time holds the making of its groups of ranks, and of all layers once on each rank, by which it counts their parameters.",
-    ),
-    (
-        "torchgpipe beside PyTorch",
-        "That it is slower than PyTorch on one device is explained by reading its code, and was not profiled. Each of the 150 layers is four small \
-         operations, which each micro-batch passes by itself: four times as many calls as for the whole batch, each with a fourth of the rows, so that \
-         what a call costs whatever its rows counts four times. Nothing makes up for it, as both stages are the one worker thread's, which each forward pass starts anew.",
-    ),
-    (
-        "Ranks",
-        "Ours are threads of one process: a message is a copy within its memory, and program and data are held once. DeepSpeed's are processes, each \
-         with Python, PyTorch and the data, and a message goes through gloo, by a socket of the machine's own. So the rows of both differ in the \
-         framework and in what ranks are; nothing is said here of ranks on several machines, for which DeepSpeed is made. The row over MPI has \
-         our ranks as processes, too: what it takes more than the same row on threads is what threads spare. Each of its processes tells of its own \
-         threads, so that it is said to differ in them; together they have as many.",
-    ),
-    (
-        "ZeRO 3",
-        "Ours divides every layer. DeepSpeed leaves a tensor of up to 100,000 numbers whole on every rank unless it is told otherwise \
-         (`stage3_param_persistence_threshold`), and each of the usual network is smaller: in the row with its default threshold no layer's parameters are \
-         divided, gradients and optimizer state are. In the row where every layer is divided the threshold is 0. Even so, DeepSpeed keeps a layer that the \
-         forward pass has gathered until its backward pass (`stage3_max_reuse_distance`, its default), which saves it the second gathering; ours lets \
-         it go in between.",
-    ),
-    (
-        "Rows on a GPU",
-        "DeepSpeed has none: NCCL, by which its ranks talk on GPUs, refuses two ranks on one GPU, and one rank has nobody to divide anything with. \
-         It needs as many GPUs as ranks. Ours and torchgpipe's share one GPU, and take turns on it: those rows show what dividing costs there. \
-         TensorFlow and PyVelox have no row in this study: both train on one device.",
-    ),
-    (
-        "Samples a second",
-        "Rows to learn from, times the epochs taken, divided by the median seconds of training: the unit in which torchgpipe and DeepSpeed \
-         report of themselves. As the time, it holds every step with its optimizer, and no start, reading or evaluation.",
-    ),
-    (
-        "Errors",
-        "The network says how likely a rating is to be 4 or more; RMSE and MAE are its errors against 1 and 0, accuracy is the share of \
-         ratings that it puts on the right side of one half. The paper's .773 cannot be the accuracy of the same numbers as its RMSE of .177: \
-         with 22.7 % on the wrong side of one half, each by at least .5, the RMSE is at least .238. Its MAE of .031 is the square of \
-         .177, so the mean squared error.",
-    ),
-    (
-        "Memory",
-        "Three measures, each in a column of its own, for none is another. `ledger of a rank` is that of our executors, of the rank that held most: the \
-         most that parameters, gradients, optimizer state, kept activations and what comes and goes took at one moment, and with it the most \
-         optimizer state that was offloaded; the other engines keep none. `process of a rank` is where a rank is a process of its own: the most that \
-         one of DeepSpeed's has held (`ru_maxrss`, with Python and PyTorch), and over MPI our first rank's. `all processes` is what the system counts, with \
-         data and program: one process with all ranks of ours or all stages of torchgpipe; of DeepSpeed's, looked at at least twenty times a second, the most that all of them \
-         held together, with what they share counted once, and never less than the most that the first one held; over MPI nobody adds them up. \
-         The paper's gigabytes are of GPUs whose allocator keeps what it once had.",
-    ),
-    (
-        "Data",
-        "Synthetic ratings in the image of Amazon Beauty. `--full` takes 2,023,070 of them; \
-         `--set dataset.source=file --set dataset.path=ratings_Beauty.csv --set dataset.format=amazon-csv` takes the real ones.",
-    ),
-];
 
 /// What makes the rows.
 const OWN: [&str; 3] = ["strategy", "engine.kind", "engine.device"];
@@ -219,6 +39,9 @@ pub struct PipelineVsShardedArgs {
     /// burn@libtorch-cuda
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with_all = ["on", "recorded"])]
     engines: Vec<String>,
+    /// The network that every row trains
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Network::Usual, conflicts_with = "recorded")]
+    network: Network,
     #[command(flatten)]
     pub(super) specs: SpecStudyArgs,
 }
@@ -231,9 +54,12 @@ impl PipelineVsShardedArgs {
         Self { engines, ..self }
     }
 
-    /// What its report is of: of a part where the rows of one table or of some engines are left out.
+    /// What its report is of: of a part where the rows of one table or of some engines are left out, and of settings of its own where the
+    /// network is not the usual one.
     pub(super) const fn extent(&self) -> Extent {
-        self.specs.extent(self.is_part())
+        let extent = self.specs.extent(self.is_part());
+        let own_settings = extent.own_settings || !matches!(self.network, Network::Usual);
+        Extent { own_settings, ..extent }
     }
 
     const fn is_part(&self) -> bool {
@@ -251,7 +77,7 @@ impl PipelineVsShardedArgs {
 
     /// The command that measures all rows.
     fn command(&self) -> String {
-        self.specs.command(NAME, self.repeats())
+        self.specs.command(&format!("{NAME}{}", self.network.option()), self.repeats())
     }
 
     fn repeats(&self) -> u32 {
@@ -274,97 +100,12 @@ impl PipelineVsShardedArgs {
         }
         let mut rows = Vec::new();
         for entry in entries() {
-            let spec = spec_of(SPEC, &self.specs, &FULL, &entry.of_row())?;
+            let spec = entry.spec(self.network, &self.specs)?;
             rows.push(Row::new(entry.name.to_owned(), spec, not_yet()));
         }
         let whole = self.command();
         Ok(Some(Rest::new(tables(String::new(), &rows), move |names| whole.clone() + &choice_of(names))))
     }
-}
-
-/// What the rows of a table compute on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum On {
-    Processor,
-    Gpu,
-}
-
-impl On {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Processor => "processor",
-            Self::Gpu => "gpu",
-        }
-    }
-
-    const fn of(device: Device) -> Self {
-        match device {
-            Device::LibtorchCuda | Device::Cuda => Self::Gpu,
-            _ => Self::Processor,
-        }
-    }
-}
-
-/// A row before it is measured.
-struct Entry {
-    name: &'static str,
-    engine: OnDevice,
-    strategy: &'static str,
-}
-
-impl Entry {
-    /// The table that it stands in.
-    const fn on(&self) -> On {
-        On::of(self.engine.1)
-    }
-
-    /// What makes its spec.
-    fn of_row(&self) -> Vec<String> {
-        let (kind, device) = self.engine;
-        let mut of_row = vec![format!("engine.kind={}", kind.as_str()), format!("strategy={}", self.strategy)];
-        of_row.extend((self.on() == On::Gpu).then(|| format!("engine.device={}", device.as_str())));
-        of_row
-    }
-}
-
-/// Every row, in the order of the tables.
-fn entries() -> impl Iterator<Item = Entry> {
-    // On the processor each engine is on its usual device.
-    let usual = |kind: EngineKind| (kind, kind.devices().first().copied().unwrap_or_default());
-    let on_processor = ROWS.iter().map(move |&(name, kind, strategy)| Entry { name, engine: usual(kind), strategy });
-    let on_gpu = GPU_ROWS.iter();
-    let on_gpu = on_gpu.map(|&(name, kind, device, strategy)| Entry { name, engine: (kind, device), strategy });
-    on_processor.chain(on_gpu)
-}
-
-/// The engine of this name that the study has rows of.
-fn engine_of(name: &str) -> Result<OnDevice, StudyError> {
-    let mut all: Vec<OnDevice> = Vec::new();
-    for entry in entries() {
-        if !all.contains(&entry.engine) {
-            all.push(entry.engine);
-        }
-    }
-    named::find(name, &all)
-}
-
-/// The options that choose the rows of these names, which stand in the order of the tables: a table as a whole, or else
-/// their engines.
-fn choice_of(names: &[&str]) -> String {
-    for on in [On::Processor, On::Gpu] {
-        let of_table: Vec<&str> = entries().filter(|entry| entry.on() == on).map(|entry| entry.name).collect();
-        if of_table == names {
-            return format!(" --on {}", on.as_str());
-        }
-    }
-    let mut engines: Vec<String> = Vec::new();
-    for entry in entries().filter(|entry| names.contains(&entry.name)) {
-        let name = name_of(entry.engine);
-        if !engines.contains(&name) {
-            engines.push(name);
-        }
-    }
-    format!(" --engines {}", engines.join(","))
 }
 
 /// The specs of its rows.
@@ -373,7 +114,7 @@ fn choice_of(names: &[&str]) -> String {
 /// An engine that it has no rows of, or what is set does not fit them.
 pub(super) fn specs(args: &PipelineVsShardedArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
     let chosen = args.chosen()?.into_iter();
-    chosen.map(|entry| spec_of(SPEC, &args.specs, &FULL, &entry.of_row())).collect()
+    chosen.map(|entry| entry.spec(args.network, &args.specs)).collect()
 }
 
 /// Measures it; `None` when the user stopped it before anything was measured.
@@ -387,7 +128,7 @@ pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result
     let place = Place { worker: &worker, engines, answers: &answers };
     let mut planned = Vec::new();
     for entry in chosen {
-        planned.push(Planned::new(entry.name, spec_of(SPEC, specs, &FULL, &entry.of_row())?, place));
+        planned.push(Planned::new(entry.name, entry.spec(args.network, specs)?, place));
     }
     let (repeats, less_memory) = (args.repeats(), specs.less_memory());
     let command = args.command() + &args.choice();
@@ -498,21 +239,100 @@ fn dropout(spec: &ExperimentSpec) -> String {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::spec::Device;
     use recspeed_types::study::StudyRow;
 
+    use super::super::present::{Settings, against_present};
+    use super::super::spec_of;
+    use super::rows::{FULL, GPU_ROWS, ROWS, SPEC};
     use super::*;
 
+    const NETWORKS: [Network; 2] = [Network::Usual, Network::Larger];
+
     #[test]
-    fn every_row_is_a_valid_spec_in_both_sizes() {
-        for full in [false, true] {
+    fn every_row_is_a_valid_spec_of_both_networks_in_both_sizes() {
+        for (full, network) in [false, true].into_iter().flat_map(|full| NETWORKS.map(|network| (full, network))) {
             let args = SpecStudyArgs { full, ..SpecStudyArgs::default() };
             for entry in entries() {
-                let spec = spec_of(SPEC, &args, &FULL, &entry.of_row());
-                let spec = spec.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+                let spec = entry.spec(network, &args).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
                 assert_eq!(spec.engine.kind, entry.engine.0);
                 assert!(On::of(spec.engine.device) == entry.on(), "{}", entry.name);
             }
         }
+    }
+
+    fn parameter(spec: &ExperimentSpec, name: &str) -> Option<String> {
+        spec.recommender.params.get(name).map(ToString::to_string)
+    }
+
+    #[test]
+    fn rows_of_the_larger_network_differ_from_the_usual_ones_in_layers_and_growth_alone() {
+        for full in [false, true] {
+            let args = SpecStudyArgs { full, ..SpecStudyArgs::default() };
+            for entry in entries() {
+                let [usual, larger] = NETWORKS.map(|network| entry.spec(network, &args).expect("a spec"));
+                let size = |spec: &ExperimentSpec| ["layers", "growth"].map(|name| parameter(spec, name));
+                assert_eq!(size(&usual), ["150", "8"].map(|given| Some(given.to_owned())), "{}", entry.name);
+                assert_eq!(size(&larger), ["60", "64"].map(|given| Some(given.to_owned())), "{}", entry.name);
+                let mut as_usual = larger;
+                for name in ["layers", "growth"] {
+                    let given = usual.recommender.params.get(name).expect("it is given").clone();
+                    as_usual.recommender.params.insert(name.to_owned(), given);
+                }
+                assert_eq!(as_usual, usual, "{}", entry.name);
+            }
+        }
+        // What somebody sets counts more.
+        let args = SpecStudyArgs { set: vec!["recommender.layers=30".to_owned()], ..SpecStudyArgs::default() };
+        let first = entries().next().expect("a row").spec(Network::Larger, &args).expect("a spec");
+        assert_eq!(
+            ["layers", "growth"].map(|name| parameter(&first, name)),
+            ["30", "64"].map(|it| Some(it.to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_report_of_the_larger_network_names_it_in_its_command_and_is_no_report_of_the_usual_settings() {
+        let usual = on(On::Processor);
+        let larger = PipelineVsShardedArgs { network: Network::Larger, ..on(On::Processor) };
+        assert!(larger.extent().own_settings && !usual.extent().own_settings);
+        let report = measured(&larger, 3.0);
+        let command = "recspeed study pipeline-vs-sharded --network larger --repeats 3 --on processor";
+        assert_eq!(report.command, command);
+        assert_eq!(against_present(&report), Settings::Same, "its command measures these rows");
+        let as_usual = StudyReport { command: measured(&usual, 3.0).command, ..report };
+        assert_ne!(against_present(&as_usual), Settings::Same, "and that of the usual one does not");
+        // What a part of it leaves out comes with the same network.
+        let rest = larger.rest().expect("valid specs").expect("the rows on a GPU are left out");
+        let due = commands(&rest.beside(&measured(&larger, 3.0)));
+        assert_eq!(due, ["recspeed study pipeline-vs-sharded --network larger --repeats 3 --on gpu"]);
+        let [shown, of_larger] = [&usual, &larger].map(|args| conditions_of(&measured(args, 3.0)));
+        assert!(shown.contains("150 layers, growth 8,") && of_larger.contains("60 layers, growth 64,"), "{of_larger}");
+    }
+
+    fn conditions_of(report: &StudyReport) -> String {
+        report.conditions.concat()
+    }
+
+    /// Our ranks as processes are held against our ranks as threads, so that both must do the same.
+    #[test]
+    fn a_row_over_mpi_stands_below_the_same_row_on_threads_of_a_pipeline_and_of_zero() {
+        let all: Vec<(&str, ExperimentSpec)> = entries()
+            .map(|entry| (entry.name, entry.spec(Network::Usual, &SpecStudyArgs::default()).expect("a spec")))
+            .collect();
+        let mut kinds = Vec::new();
+        for pair in all.windows(2) {
+            let [(threads, before), (name, over_mpi)] = pair else { continue };
+            if over_mpi.strategy.launcher != Some(Launcher::Mpi) {
+                continue;
+            }
+            assert_eq!(*name, format!("{threads}, ranks as MPI processes"));
+            let mut on_threads = over_mpi.clone();
+            on_threads.strategy.launcher = None;
+            assert_eq!(on_threads, *before, "{name}");
+            kinds.push(over_mpi.strategy.kind);
+        }
+        assert_eq!(kinds, [StrategyKind::Pipeline, StrategyKind::Zero]);
     }
 
     #[test]
@@ -584,7 +404,7 @@ mod tests {
     fn measured(args: &PipelineVsShardedArgs, seconds: f64) -> StudyReport {
         use super::super::row::{Measured, tests::RUN};
         let rows = args.chosen().expect("known names").into_iter().map(|entry| {
-            let spec = spec_of(SPEC, &args.specs, &FULL, &entry.of_row()).expect("a spec");
+            let spec = entry.spec(args.network, &args.specs).expect("a spec");
             let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
             run.timing.fit_s = seconds;
             run.engine.threads = if entry.on() == On::Gpu { 4 } else { 2 };
@@ -679,7 +499,7 @@ mod tests {
         use super::super::row::{Measured, tests::RUN};
         let shown = |name: &str| {
             let entry = entries().find(|entry| entry.name == name).expect("a row");
-            let spec = spec_of(SPEC, &SpecStudyArgs::default(), &FULL, &entry.of_row()).expect("a spec");
+            let spec = entry.spec(Network::Usual, &SpecStudyArgs::default()).expect("a spec");
             let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
             run.memory.peak = 900;
             let row = Row::new(name.to_owned(), spec, Measured::Ran(vec![run]));
@@ -700,7 +520,7 @@ mod tests {
     #[test]
     fn deepspeeds_third_stage_is_measured_divided_and_by_its_default_and_what_has_no_row_on_a_gpu_says_why() {
         let thresholds = entries().filter(|entry| entry.name.starts_with("ZeRO 3, DeepSpeed")).map(|entry| {
-            let spec = spec_of(SPEC, &SpecStudyArgs::default(), &FULL, &entry.of_row()).expect("a spec");
+            let spec = entry.spec(Network::Usual, &SpecStudyArgs::default()).expect("a spec");
             spec.strategy.persistence_threshold
         });
         assert_eq!(thresholds.collect::<Vec<_>>(), [Some(0), None]);
@@ -720,7 +540,7 @@ mod tests {
             let of = ROWS.iter().filter(move |row| row.1 == engine && row.2.contains("\"pipeline\""));
             of.map(|&(name, kind, strategy)| {
                 let entry = Entry { name, engine: (kind, Device::default()), strategy };
-                spec_of(SPEC, &SpecStudyArgs::default(), &FULL, &entry.of_row()).expect("a spec").strategy
+                entry.spec(Network::Usual, &SpecStudyArgs::default()).expect("a spec").strategy
             })
         };
         let ours: Vec<_> = staged(EngineKind::Burn).collect();
