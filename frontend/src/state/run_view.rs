@@ -1,6 +1,6 @@
 //! A run as its events tell it: the events go in one by one, in order, and what the page draws comes out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use recspeed_types::api::Failure;
 use recspeed_types::event::{MeasuredOn, MemoryBytes, Phase, Sent};
@@ -239,10 +239,18 @@ impl RunView {
     }
 }
 
-/// Names of curves in the order in which they are offered.
-pub(crate) fn loss_first(mut names: BTreeSet<String>) -> Vec<String> {
-    let loss = names.take("loss");
-    loss.into_iter().chain(names).collect()
+/// Names of curves in the order in which they are offered, each once.
+pub(crate) fn loss_first(all: Vec<String>) -> Vec<String> {
+    fn place(name: &str) -> (bool, &str) {
+        (name != "loss", name)
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in all {
+        if let Err(at) = names.binary_search_by(|other| place(other).cmp(&place(&name))) {
+            names.insert(at, name);
+        }
+    }
+    names
 }
 
 #[cfg(test)]
