@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use recspeed_types::api::Failure;
-use recspeed_types::event::{MeasuredOn, MemoryBytes, Phase, Sent};
+use recspeed_types::event::{BASELINES, MeasuredOn, MemoryBytes, Phase, Sent};
 use recspeed_types::summary::{DataInfo, EngineInfo};
 use recspeed_types::{EventKind, RunEvent, RunSummary};
 
@@ -150,6 +150,10 @@ impl RunView {
                 self.foretold = None;
             }
             EventKind::Progress { done, total, unit } => {
+                // What was foretold is of the method itself.
+                if unit == BASELINES {
+                    self.foretold = None;
+                }
                 self.progress = Some(Progress { done: *done, total: *total, unit: unit.clone() });
             }
             EventKind::Data { data } => self.data = Some(data.clone()),
@@ -307,6 +311,9 @@ mod tests {
         view.apply(&event(2, log(Some(3600.0))));
         view.apply(&event(3, EventKind::Progress { done: 3, total: 4, unit: "users".to_owned() }));
         assert_eq!(view.foretold.as_deref(), Some("about an hour"));
+        let mut beside = view.clone();
+        beside.apply(&event(4, EventKind::Progress { done: 0, total: 1, unit: BASELINES.to_owned() }));
+        assert_eq!(beside.foretold, None, "it was of the method itself");
         view.apply(&event(4, EventKind::Phase { phase: Phase::Fit }));
         assert_eq!(view.foretold, None);
     }
