@@ -214,3 +214,39 @@ test("whoever hides a message by the keyboard is at the main part of the page", 
   await stands(page, "#main");
   await page.context().close();
 });
+
+test("whoever presses a button that goes, by the keyboard, is at the part of the page that it stood in", async () => {
+  const page = await openPage(browser, lab.link);
+  const runs = [await finished(page, "item-mean"), await finished(page, "global-mean"), await finished(page, "user-mean")];
+  const press = async (button) => {
+    await button.focus();
+    await page.keyboard.press("Enter");
+  };
+
+  const table = `[role="group"]:has(${id("compared-table")})`;
+  const methods = (number) =>
+    page.waitForFunction((number) => document.querySelectorAll(".compared-head").length === number, number);
+  await page.goto(`${lab.base}/c/${runs.join(",")}`);
+  await methods(3);
+  await press(page.getByRole("button", { name: /^Take “/ }).last());
+  await methods(2);
+  await stands(page, table);
+  const first = await page.locator(".compared-head").first().textContent();
+  await press(page.getByRole("button", { name: "Make this the baseline" }));
+  await page.waitForFunction((first) => document.querySelector(".compared-head")?.textContent !== first, first);
+  await methods(2);
+  await stands(page, table);
+
+  await page.goto(`${lab.base}/r/${runs[0]}`);
+  await press(page.locator(id("retry")));
+  await page.locator(id("retry")).waitFor({ state: "detached" });
+  await page.locator(id("retry")).waitFor();
+  await stands(page, ".tools");
+
+  await page.goto(`${lab.base}/`);
+  await page.locator(id("spec-toml")).fill("version = = 1");
+  await press(page.locator(id("restore-spec")));
+  await page.locator(id("restore-spec")).waitFor({ state: "detached" });
+  await stands(page, id("spec-toml"));
+  await page.context().close();
+});

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{list, significance, text};
 use crate::charts::{bytes, difference, duration, is_beyond_rounding, value};
-use crate::components::{Hint, Icon, Picture};
+use crate::components::{Hint, Icon, Picture, use_arrival};
 use crate::state::Reply;
 
 /// One row of numbers, as they are drawn.
@@ -301,11 +301,17 @@ fn head(
     let without =
         |ids: Vec<String>, runs: &[String]| ids.into_iter().filter(|id| !runs.contains(id)).collect::<Vec<_>>();
     let (of_first, of_removed) = (runs.clone(), runs);
-    let to_front = move |_| {
+    // The table is made anew, and with it the buttons.
+    let arrival = use_arrival();
+    let to_front = move |event: web_sys::MouseEvent| {
+        arrival.stay_by(&event_target::<web_sys::Element>(&event));
         let rest = without(chosen.get_untracked(), &of_first);
         go.run(of_first.iter().cloned().chain(rest).collect());
     };
-    let remove = move |_| go.run(without(chosen.get_untracked(), &of_removed));
+    let remove = move |event: web_sys::MouseEvent| {
+        arrival.stay_by(&event_target::<web_sys::Element>(&event));
+        go.run(without(chosen.get_untracked(), &of_removed));
+    };
     let removes = format!("Take “{name}” out");
     view! {
         <th scope="col">
