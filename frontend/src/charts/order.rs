@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// All of them in order; what is alike stays in the order in which it came. Each is put in its place, which is quick for as
-/// many as a page shows: the library's sort would be four thousand bytes of the program for each type that it sorts.
+/// All of them in order; what is alike stays in the order in which it came. Each is put in its place, which is quick
+/// for as many as a page shows: the library's sort would be four thousand bytes of the program for each type.
 pub(crate) fn in_order<T>(all: impl IntoIterator<Item = T>, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
     let mut sorted: Vec<T> = Vec::new();
     for one in all {

@@ -83,8 +83,8 @@ pub(crate) fn focus_on(element: &Element) {
     let _ = element.focus_with_options(&still);
 }
 
-/// The button goes with what it stands in: whoever pressed it, and is nowhere by the next picture, is at the main part of
-/// the page.
+/// The button goes with what it stands in: whoever pressed it, and is nowhere by the next picture, is at the main part
+/// of the page.
 pub(crate) fn or_main() {
     request_animation_frame(|| {
         if let Some(main) = document().get_element_by_id("main").filter(is_at) {

@@ -12,8 +12,8 @@ pub(super) fn by_rank_and_time<T>(all: &mut Vec<T>, key: impl Fn(&T) -> (usize, 
     all.extend(places.into_iter().filter_map(|(.., at)| taken[at].take()));
 }
 
-/// The one that all of them share: the library's is code of its own for each type that it sorts, six thousand bytes of the
-/// page's program.
+/// The one that all of them share: the library's is code of its own for each type that it sorts, six thousand bytes of
+/// the page's program.
 fn sort(places: &mut [(usize, f64, usize)]) {
     places.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
 }

@@ -316,7 +316,7 @@ fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecPars
             .collect::<Result<Vec<_>, _>>()?
             .into(),
         toml::Value::Table(table) => {
-            // One by one: what is collected into a map is sorted first, by code that the page would carry for this alone.
+            // One by one: what is collected into a map is sorted first, by code that the page would have for this alone.
             let mut fields = serde_json::Map::new();
             for (key, item) in table {
                 let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
