@@ -140,6 +140,29 @@ test("who divides a network with tables says how, and the link keeps it", async 
   await page.context().close();
 });
 
+test("what DeepSpeed’s ZeRO 3 keeps whole is asked where it counts, and can be taken away where it does not", async () => {
+  const page = await open();
+  const stage = page.locator(id("knob-strategy-stage"));
+  const kept = page.locator(id("knob-strategy-persistence-threshold"));
+  await page.locator(id(STRATEGY)).selectOption("zero");
+  await stage.fill("3");
+  await stage.press("Tab");
+  assert.equal(await kept.count(), 0, "Burn divides every layer");
+  // It is not here, so that no list offers it.
+  await page.locator(id("spec-toml")).fill((await toml(page)).replace('kind = "burn"', 'kind = "deepspeed"'));
+  await kept.fill("0");
+  await kept.press("Tab");
+  await page.waitForFunction(() => document.querySelector('[data-testid="spec-toml"]').value.includes("persistence_threshold = 0"));
+  await stage.fill("2");
+  await stage.press("Tab");
+  await page.locator(".field-error", { hasText: "is for strategy.stage = 3" }).waitFor();
+  await kept.fill("");
+  await kept.waitFor({ state: "detached" });
+  assert.doesNotMatch(await toml(page), /persistence_threshold/);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a divided run of the form trains on the server and in the tab to the same loss", async () => {
   const page = await open();
   await page.locator(id(STRATEGY)).selectOption("zero");

@@ -135,7 +135,7 @@ test("whoever tries again by the keyboard is at what comes in that place, not at
     ["/data", /^\/api\/datasets$/, "uploads-error", id("data-choice")],
     ["/", /^\/api\/datasets$/, "uploads-error", id("knob-dataset")],
     [`/r/${runs[0]}`, new RegExp(`^/api/runs/${runs[0]}$`), "run-unopened", "main h1"],
-    ["/runs", /^\/api\/runs$/, "runs-error", `.run-list:has(${id("run-row")})`],
+    ["/runs", /^\/api\/runs$/, "runs-error", `${id("run-row")}:first-child a`],
     ["/c", /^\/api\/runs$/, "picker-error", `${id("compare-picker")}:has(.picker)`],
     [`/c/${runs.join(",")}`, /^\/api\/comparison$/, "compare-error", `[role="group"]:has(${id("compared-table")})`],
     [`/c/${runs.join(",")}`, /^\/api\/comparison\/tests$/, "tests-error", `${id("compared-tests")}:has(td)`],
@@ -153,5 +153,100 @@ test("whoever tries again by the keyboard is at what comes in that place, not at
       throw new Error(`${path}, ${error}: the focus is at ${here}`, { cause });
     });
   }
+  await page.context().close();
+});
+
+test("whoever asks for older runs, or takes a deletion back, by the keyboard is at the first run that comes", async () => {
+  const page = await openPage(browser, lab.link);
+  for (const kind of ["item-mean", "global-mean"]) await finished(page, kind);
+  // The server's own list in two parts, the second of which does not come at first.
+  let broken = true;
+  let all;
+  await page.route(/\/api\/runs\?/, async (route) => {
+    const url = new URL(route.request().url());
+    const older = url.searchParams.has("before");
+    if (older && broken) return route.abort();
+    url.searchParams.delete("before");
+    const answer = await (await route.fetch({ url: url.href })).json();
+    all = answer.runs.length;
+    return route.fulfill({ json: older ? { runs: answer.runs.slice(1) } : { runs: answer.runs.slice(0, 1), next: "more" } });
+  });
+  const press = async (button) => {
+    await button.focus();
+    await page.keyboard.press("Enter");
+  };
+  const rows = page.locator(id("run-row"));
+  const older = page.locator(id("more-runs"));
+  const second = `${id("run-row")}:nth-child(2) a`;
+  await page.goto(`${lab.base}/runs`);
+  await press(older);
+  await page.locator(id("runs-error")).waitFor();
+  await stands(page, ".run-list");
+  // What is asked again is what did not come: the first run stays, and the others come behind it.
+  broken = false;
+  await press(page.locator(id("try-again")));
+  await stands(page, second);
+  assert.equal(await rows.count(), all);
+  assert.equal(await older.count(), 0);
+  await page.locator(id("runs-count")).filter({ hasText: `${all} runs shown` }).waitFor({ state: "attached" });
+
+  await page.reload();
+  await press(older);
+  await stands(page, second);
+
+  const link = await rows.first().locator("a").getAttribute("href");
+  await press(rows.first().locator(id("delete-run")));
+  await stands(page, ".run-list");
+  await press(page.locator(id("undo")));
+  await stands(page, `a[href="${link}"]`);
+  await page.context().close();
+});
+
+test("whoever hides a message by the keyboard is at the main part of the page", async () => {
+  const page = await openPage(browser, lab.link);
+  const run = await finished(page, "item-mean");
+  await page.route(/\/retry$/, (route) => route.abort());
+  await page.goto(`${lab.base}/r/${run}`);
+  await page.locator(id("retry")).click();
+  const hide = page.locator(id("toast")).getByRole("button", { name: "Hide this message" });
+  await hide.focus();
+  await page.keyboard.press("Enter");
+  await stands(page, "#main");
+  await page.context().close();
+});
+
+test("whoever presses a button that goes, by the keyboard, is at the part of the page that it stood in", async () => {
+  const page = await openPage(browser, lab.link);
+  const runs = [await finished(page, "item-mean"), await finished(page, "global-mean"), await finished(page, "user-mean")];
+  const press = async (button) => {
+    await button.focus();
+    await page.keyboard.press("Enter");
+  };
+
+  const table = `[role="group"]:has(${id("compared-table")})`;
+  const methods = (number) =>
+    page.waitForFunction((number) => document.querySelectorAll(".compared-head").length === number, number);
+  await page.goto(`${lab.base}/c/${runs.join(",")}`);
+  await methods(3);
+  await press(page.getByRole("button", { name: /^Take “/ }).last());
+  await methods(2);
+  await stands(page, table);
+  const first = await page.locator(".compared-head").first().textContent();
+  await press(page.getByRole("button", { name: "Make this the baseline" }));
+  await page.waitForFunction((first) => document.querySelector(".compared-head")?.textContent !== first, first);
+  await methods(2);
+  await stands(page, table);
+
+  await page.goto(`${lab.base}/r/${runs[0]}`);
+  await press(page.locator(id("retry")));
+  await page.locator(id("retry")).waitFor({ state: "detached" });
+  await page.locator(id("retry")).waitFor();
+  await stands(page, ".tools");
+
+  await page.goto(`${lab.base}/`);
+  await page.locator(id("spec-toml")).fill("version = = 1");
+  await press(page.locator(id("restore-spec")));
+  await page.locator(id("restore-spec")).waitFor({ state: "detached" });
+  await stands(page, id("spec-toml"));
   await page.context().close();
 });

@@ -90,6 +90,30 @@ test("two runs side by side are read on a phone without scrolling, and no senten
   await page.context().close();
 });
 
+test("a name without spaces sticks out nowhere on a phone", async () => {
+  const page = await openPage(browser, lab.link, { viewport: { width: 390, height: 844 } });
+  const run = await page.evaluate(async (name) => {
+    const dataset = { source: "builtin", id: "beauty-synthetic-10k" };
+    const spec = { version: 1, name, dataset, recommender: { kind: "item-mean" }, evaluation: { metrics: ["rmse"] } };
+    const headers = { "content-type": "application/json" };
+    return (await (await fetch("/api/runs", { method: "POST", headers, body: JSON.stringify({ spec }) })).json()).id;
+  }, "x".repeat(120));
+  const sideways = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  await page.goto(`${lab.base}/r/${run}`);
+  await page.locator('[data-testid="run-status"][data-status="finished"]').waitFor();
+  assert.ok((await sideways()) <= 0, "the page of the run");
+  await page.goto(`${lab.base}/runs`);
+  const row = page.locator('[data-testid="run-row"]').filter({ has: page.locator(`a[href="/r/${run}"]`) });
+  await row.waitFor();
+  assert.ok((await sideways()) <= 0, "the list");
+  await row.locator('[data-testid="delete-run"]').click();
+  const toast = await page.locator('[data-testid="toast"] > span').boundingBox();
+  assert.ok(toast.x + toast.width <= 390, `the message ends at ${toast.x + toast.width} px`);
+  const undo = await page.locator('[data-testid="undo"]').boundingBox();
+  assert.ok(undo.x + undo.width <= 390, `its button ends at ${undo.x + undo.width} px`);
+  await page.context().close();
+});
+
 test("names of methods end where their numbers end, and neither they nor metrics break where there is room", async () => {
   const kinds = ["item-knn", "ease", "content-tfidf", "popularity"];
   const path = `/c/${await finishedRuns(kinds, ["ndcg@10", "coverage@10", "novelty@10"])}`;

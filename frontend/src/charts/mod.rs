@@ -3,6 +3,7 @@
 mod bars;
 mod curve;
 mod number;
+mod order;
 mod series;
 mod summary;
 mod timeline;
@@ -11,6 +12,7 @@ mod uplot;
 pub(crate) use bars::{MetricBars, bars};
 pub(crate) use curve::CurveChart;
 pub(crate) use number::{bytes, count, counted, difference, duration, is_beyond_rounding, share, trimmed, value};
+pub(crate) use order::in_order;
 pub(crate) use series::{Plot, curve_title};
 pub(crate) use timeline::{Scene, paint};
 

@@ -83,6 +83,16 @@ pub(crate) fn focus_on(element: &Element) {
     let _ = element.focus_with_options(&still);
 }
 
+/// The button goes with what it stands in: whoever pressed it, and is nowhere by the next picture, is at the main part
+/// of the page.
+pub(crate) fn or_main() {
+    request_animation_frame(|| {
+        if let Some(main) = document().get_element_by_id("main").filter(is_at) {
+            focus_on(&main);
+        }
+    });
+}
+
 /// The page at a path: which runs are compared and which data set is described are choices on one page, and whoever makes
 /// them stays where they are.
 fn page_at(path: &str) -> &str {

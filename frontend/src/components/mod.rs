@@ -24,7 +24,7 @@ mod theme_colours;
 mod toasts;
 mod warned;
 
-pub(crate) use arrival::{Announced, Arrival, focus_on, use_arrival};
+pub(crate) use arrival::{Announced, Arrival, focus_on, or_main, use_arrival};
 pub(crate) use ask::AskModel;
 pub(crate) use command::{CopyCommand, with_code};
 pub(crate) use dialog::Modal;

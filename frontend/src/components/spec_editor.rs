@@ -86,7 +86,14 @@ pub(crate) fn SpecEditor() -> impl IntoView {
                             type="button"
                             class="button link"
                             data-testid="restore-spec"
-                            on:click=move |_| lab.draft.update(crate::form::SpecDraft::restore)
+                            on:click=move |_| {
+                                lab.draft.update(crate::form::SpecDraft::restore);
+                                // The button goes with the mistake.
+                                if let Some(area) = area.get_untracked() {
+                                    // Fails only for elements that are gone.
+                                    let _ = area.focus();
+                                }
+                            }
                         >
                             "Take the last change back"
                         </button>

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{Icon, Picture};
+use super::{Icon, Picture, or_main};
 use crate::state::{Link, link, use_lab};
 
 /// What every page says while the server is not there.
@@ -40,6 +40,7 @@ pub(crate) fn ToastList() -> impl IntoView {
                                 if toasts.dismiss(toast.id) {
                                     undo();
                                 }
+                                or_main();
                             }
                         >
                             "Undo"
@@ -50,7 +51,10 @@ pub(crate) fn ToastList() -> impl IntoView {
                         class="button quiet square"
                         aria-label="Hide this message"
                         hidden=toast.undo.is_some()
-                        on:click=move |_| { toasts.dismiss(toast.id); }
+                        on:click=move |_| {
+                            toasts.dismiss(toast.id);
+                            or_main();
+                        }
                     >
                         <Icon picture=Picture::Cross/>
                     </button>

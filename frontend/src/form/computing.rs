@@ -76,6 +76,13 @@ pub(super) fn strategy(spec: &ExperimentSpec) -> Option<Section> {
         let help = "What replicas divide: 1 the optimizer’s state, 2 gradients too, 3 parameters too.";
         fields.push(number("strategy.stage", "ZeRO stage", help, least.into(), 3, least));
     }
+    // What is set where it does not belong stays in sight, to be taken away.
+    if keeps_whole(spec) || strategy.persistence_threshold.is_some() {
+        let help =
+            "Tensors of up to so many numbers stay whole on every rank; 0 divides all. Empty for DeepSpeed’s 100,000.";
+        let takes = FieldKind::Integer { min: 0, max: u32::MAX.into(), default: None };
+        fields.push(Field::new(KEPT_WHOLE, "Persistence threshold", help, takes));
+    }
     if kind != Single {
         let help = "Parts that each replica cuts its share of a batch into.";
         let default = if cut { 4 } else { 1 };
@@ -103,6 +110,14 @@ pub(super) fn strategy(spec: &ExperimentSpec) -> Option<Section> {
         ));
     }
     Some(Section { title: "Strategy", about: "how the work of the training is divided", fields })
+}
+
+const KEPT_WHOLE: &str = "strategy.persistence_threshold";
+
+/// Whether small tensors may stay whole on every rank: only DeepSpeed's ZeRO 3 has that.
+pub(super) fn keeps_whole(spec: &ExperimentSpec) -> bool {
+    let strategy = &spec.strategy;
+    spec.engine.kind == EngineKind::Deepspeed && strategy.kind == StrategyKind::Zero && strategy.stage == Some(3)
 }
 
 fn option(kind: StrategyKind, engine: EngineKind) -> Choice {
@@ -204,6 +219,44 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_stays_whole_is_asked_exactly_where_a_spec_may_say_it_and_wherever_one_does() {
+        let asked = |spec: &ExperimentSpec| strategy(spec).unwrap().fields.iter().any(|field| field.path == KEPT_WHOLE);
+        let mut times = 0;
+        for engine in [EngineKind::Burn, EngineKind::Deepspeed, EngineKind::Torchgpipe] {
+            let spec = with_kind(&ExperimentSpec::default(), "engine.kind", engine.as_str()).unwrap();
+            for kind in engine.strategies() {
+                let spec = with_kind(&spec, "strategy.kind", kind.as_str()).unwrap();
+                for stage in [None, Some(1), Some(2), Some(3)] {
+                    let spec = set(&spec, "strategy.stage", stage.map(Into::into)).unwrap();
+                    if spec.resolve().is_err() {
+                        continue;
+                    }
+                    let told = set(&spec, KEPT_WHOLE, Some(0.into())).unwrap();
+                    assert_eq!(asked(&spec), told.resolve().is_ok(), "{engine:?} {kind:?} {stage:?}");
+                    assert!(asked(&told), "{engine:?} {kind:?} {stage:?}: what is set can be taken away");
+                    times += u32::from(asked(&spec));
+                }
+            }
+        }
+        assert_eq!(times, 1);
+    }
+
+    #[test]
+    fn what_stays_whole_goes_with_another_engine_or_strategy_and_the_other_numbers_stay() {
+        let spec = with_kind(&ExperimentSpec::default(), "engine.kind", "deepspeed").unwrap();
+        let spec = with_kind(&spec, "strategy.kind", "zero").unwrap();
+        let spec = set(&spec, "strategy.stage", Some(3.into())).unwrap();
+        let spec = set(&spec, "strategy.ranks", Some(4.into())).unwrap();
+        let spec = set(&spec, KEPT_WHOLE, Some(0.into())).unwrap();
+        assert_eq!(spec.resolve().err(), None);
+        for (path, other) in [("engine.kind", "burn"), ("strategy.kind", "data-parallel")] {
+            let other = with_kind(&spec, path, other).unwrap();
+            assert_eq!((get(&other, KEPT_WHOLE), get(&other, "strategy.ranks")), (None, Some(4.into())), "{path}");
+            assert_eq!(other.resolve().err(), None, "{path}");
         }
     }
 

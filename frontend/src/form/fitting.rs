@@ -5,6 +5,7 @@ use recspeed_types::spec::{
     Device, EngineKind, Optimizer, PipelineSchedule, StrategyKind, StrategySpec, TableSharding,
 };
 
+use super::computing;
 use super::edit::set;
 
 /// Whether the value at a path decides which other fields there are.
@@ -40,6 +41,9 @@ pub(super) fn fit(spec: &mut ExperimentSpec) {
     // Keras decays apart from the gradient, whatever the optimizer.
     if engine == EngineKind::Tensorflow && spec.training.optimizer != Some(Optimizer::Adamw) {
         spec.training.weight_decay = None;
+    }
+    if !computing::keeps_whole(spec) {
+        spec.strategy.persistence_threshold = None;
     }
     let strategy = &mut spec.strategy;
     if !(engine.strategies().contains(&strategy.kind) && strategy.kind.suits(recommender)) {

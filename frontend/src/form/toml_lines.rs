@@ -84,8 +84,8 @@ pub(crate) fn line_of_path(text: &str, path: &str) -> Option<usize> {
 /// The line of exactly this path. The heading `[[a.b]]` begins the next element of `a.b`.
 fn line_of(text: &str, path: &str) -> Option<usize> {
     let mut current = String::new();
-    // Elements so far of each list, by its path with the places of the lists around it.
-    let mut counts: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    // Elements so far of each list, by its path with the places of the lists around it. A spec has few lists.
+    let mut counts: Vec<(String, usize)> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -97,12 +97,20 @@ fn line_of(text: &str, path: &str) -> Option<usize> {
                     current.push('.');
                 }
                 current.push_str(part.trim());
-                if list.is_some() && depth + 1 == names.len() {
-                    *counts.entry(current.clone()).or_default() += 1;
-                }
-                if let Some(count) = counts.get(&current) {
-                    current = format!("{current}[{}]", count - 1);
-                }
+                let known = counts.iter_mut().find(|known| known.0 == current);
+                let is_next = list.is_some() && depth + 1 == names.len();
+                let at = match known {
+                    Some((_, count)) => {
+                        *count += usize::from(is_next);
+                        *count - 1
+                    }
+                    None if is_next => {
+                        counts.push((current.clone(), 1));
+                        0
+                    }
+                    None => continue,
+                };
+                current = format!("{current}[{at}]");
             }
             if current == path {
                 return Some(number);

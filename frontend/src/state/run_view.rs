@@ -1,9 +1,9 @@
 //! A run as its events tell it: the events go in one by one, in order, and what the page draws comes out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use recspeed_types::api::Failure;
-use recspeed_types::event::{MeasuredOn, MemoryBytes, Phase, Sent};
+use recspeed_types::event::{BASELINES, MeasuredOn, MemoryBytes, Phase, Sent};
 use recspeed_types::summary::{DataInfo, EngineInfo};
 use recspeed_types::{EventKind, RunEvent, RunSummary};
 
@@ -150,6 +150,10 @@ impl RunView {
                 self.foretold = None;
             }
             EventKind::Progress { done, total, unit } => {
+                // What was foretold is of the method itself.
+                if unit == BASELINES {
+                    self.foretold = None;
+                }
                 self.progress = Some(Progress { done: *done, total: *total, unit: unit.clone() });
             }
             EventKind::Data { data } => self.data = Some(data.clone()),
@@ -239,10 +243,18 @@ impl RunView {
     }
 }
 
-/// Names of curves in the order in which they are offered.
-pub(crate) fn loss_first(mut names: BTreeSet<String>) -> Vec<String> {
-    let loss = names.take("loss");
-    loss.into_iter().chain(names).collect()
+/// Names of curves in the order in which they are offered, each once.
+pub(crate) fn loss_first(all: Vec<String>) -> Vec<String> {
+    fn place(name: &str) -> (bool, &str) {
+        (name != "loss", name)
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in all {
+        if let Err(at) = names.binary_search_by(|other| place(other).cmp(&place(&name))) {
+            names.insert(at, name);
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -299,6 +311,9 @@ mod tests {
         view.apply(&event(2, log(Some(3600.0))));
         view.apply(&event(3, EventKind::Progress { done: 3, total: 4, unit: "users".to_owned() }));
         assert_eq!(view.foretold.as_deref(), Some("about an hour"));
+        let mut beside = view.clone();
+        beside.apply(&event(4, EventKind::Progress { done: 0, total: 1, unit: BASELINES.to_owned() }));
+        assert_eq!(beside.foretold, None, "it was of the method itself");
         view.apply(&event(4, EventKind::Phase { phase: Phase::Fit }));
         assert_eq!(view.foretold, None);
     }

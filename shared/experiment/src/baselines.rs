@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use recspeed_recommenders::{Recommender, TrainSet, fit};
 use recspeed_types::catalogue::Family;
+use recspeed_types::event::BASELINES;
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec};
-use recspeed_types::{FailureCode, MetricKind, MetricName};
+use recspeed_types::{EventKind, FailureCode, MetricKind, MetricName};
 
 use crate::audience::Audience;
 use crate::enriched::{Inputs, shuffled_inputs};
@@ -50,16 +51,25 @@ pub(crate) fn baselines(
     if errors.is_empty() && hits.is_empty() {
         return Ok(None);
     }
+    let total = u64::from(!errors.is_empty()) + u64::from(!hits.is_empty());
+    tell(host, 0, total);
     let mut all = BTreeMap::new();
     if !errors.is_empty() {
         let made = of_ratings(spec, data, &errors, host);
         keep(&mut all, (OF_RATINGS, &errors[..]), made, host, story)?;
+        tell(host, 1, total);
     }
     if let Some(audience) = ranked_for.filter(|_| !hits.is_empty()) {
         let made = of_lists(spec, data, (audience, &hits[..]), host);
         keep(&mut all, (OF_LISTS, &hits[..]), made, host, story)?;
+        tell(host, total, total);
     }
     Ok(Some(all))
+}
+
+/// So many of the baselines are done: whoever waits knows that it is them whom the run is at.
+fn tell(host: &mut dyn Host, done: u64, total: u64) {
+    host.event(EventKind::Progress { done, total, unit: BASELINES.to_owned() });
 }
 
 /// The asked metrics of some kind that the run has a value of.

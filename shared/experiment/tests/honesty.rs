@@ -2,6 +2,7 @@
 
 mod desk;
 
+use recspeed_types::event::BASELINES;
 use recspeed_types::summary::BreakdownBy;
 use recspeed_types::{EventKind, RunSummary};
 
@@ -124,8 +125,16 @@ fn baselines_have_a_span_of_their_own_and_whoever_wants_none_gets_the_same_resul
         };
         events.iter().filter_map(of).collect()
     };
+    let counted = |events: &[EventKind]| -> Vec<(u64, u64)> {
+        let of = |event: &EventKind| match event {
+            EventKind::Progress { done, total, unit } if unit == BASELINES => Some((*done, *total)),
+            _ => None,
+        };
+        events.iter().filter_map(of).collect()
+    };
     let (with, events) = attempt(None, &text, None);
     let with = with.unwrap();
+    assert_eq!(counted(&events), [(0, 1), (1, 1)], "whoever waits is told what is at work");
     let told = spans(&events);
     assert_eq!(
         told.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(),
@@ -140,6 +149,7 @@ fn baselines_have_a_span_of_their_own_and_whoever_wants_none_gets_the_same_resul
     let without = without.unwrap();
     assert!(without.evaluation.baselines.is_empty());
     assert_eq!(spans(&events).len(), told.len() - 1, "no span of what was not done");
+    assert!(counted(&events).is_empty());
     assert_eq!((&without.metrics, without.memory), (&with.metrics, with.memory));
     assert_eq!(without.warnings, with.warnings);
 }

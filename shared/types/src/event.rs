@@ -120,7 +120,7 @@ pub enum EventKind {
         done: u64,
         /// Units in all.
         total: u64,
-        /// What a unit is: `batches`, `iterations`, `users`, `rows`.
+        /// What a unit is: `batches`, `iterations`, `users`, `rows`; [`BASELINES`] once the method itself is measured.
         unit: String,
     },
     /// The data set has been read and split.
@@ -287,6 +287,9 @@ pub struct Exchange {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waited_for_us: u64,
 }
+
+/// The unit of a run's [`EventKind::Progress`] while what stands beside its result is fitted and measured.
+pub const BASELINES: &str = "baselines";
 
 /// The parts of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

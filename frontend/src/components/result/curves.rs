@@ -101,9 +101,10 @@ pub(super) fn final_metrics(run: Option<RunState>) -> Vec<(String, f64)> {
     let Some(run) = run else { return Vec::new() };
     let told = run.view.with(|view| view.summary().map(|summary| summary.metrics.clone()));
     let metrics = told.or_else(|| run.record.with(|record| record.summary.as_ref().map(|s| s.metrics.clone())));
-    let mut metrics = metrics.unwrap_or_default();
+    let metrics = metrics.unwrap_or_default();
     let order: Vec<String> =
         run.record.with(|record| record.spec.evaluation.metrics.iter().map(ToString::to_string).collect());
-    let asked: Vec<(String, f64)> = order.iter().filter_map(|name| metrics.remove_entry(name)).collect();
-    asked.into_iter().chain(metrics).collect()
+    let asked: Vec<(String, f64)> = order.iter().filter_map(|name| Some((name.clone(), *metrics.get(name)?))).collect();
+    let others = metrics.into_iter().filter(|(name, _)| !order.contains(name));
+    asked.into_iter().chain(others).collect()
 }

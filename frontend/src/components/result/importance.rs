@@ -3,14 +3,13 @@
 use leptos::prelude::*;
 use recspeed_types::{Importance, RunSummary};
 
-use crate::charts::value;
+use crate::charts::{in_order, value};
 
 /// The largest loss of each metric first, the metrics in their order.
-fn sorted(mut all: Vec<Importance>) -> Vec<Importance> {
+fn sorted(all: Vec<Importance>) -> Vec<Importance> {
     let metrics: Vec<String> = all.iter().map(|one| one.metric.clone()).collect();
     let place = |one: &Importance| metrics.iter().position(|metric| *metric == one.metric);
-    all.sort_by(|a, b| place(a).cmp(&place(b)).then(b.mean.total_cmp(&a.mean)));
-    all
+    in_order(all, |a, b| place(a).cmp(&place(b)).then(b.mean.total_cmp(&a.mean)))
 }
 
 fn row(one: &Importance) -> AnyView {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use recspeed_types::api::RunStatus;
-use recspeed_types::event::Phase;
+use recspeed_types::event::{BASELINES, Phase};
 use recspeed_types::sentence;
 
 use super::silence::Silence;
@@ -37,6 +37,14 @@ fn parts(phase: Option<Phase>, share: Option<f64>) -> [f64; 3] {
         std::cmp::Ordering::Equal => share.unwrap_or(0.0),
         std::cmp::Ordering::Greater => 0.0,
     })
+}
+
+/// What a run is at, for people: what stands beside its result is measured when the method itself is.
+fn doing(phase: Option<Phase>, progress: Option<&Progress>) -> &'static str {
+    match progress {
+        Some(at) if at.unit == BASELINES => "Measuring the baselines",
+        _ => title(phase),
+    }
 }
 
 fn detail(progress: Option<&Progress>) -> String {
@@ -88,6 +96,7 @@ pub(crate) fn ProgressLine(
         }
         starts.map_or(place.clone(), |s| format!("{place}, starts in about {}", duration(s)))
     };
+    let words = move || progress.with(|progress| doing(phase.get(), progress.as_ref()));
     // The spoken text changes with the phase and in tenths of it, not with every batch.
     let spoken = Memo::new(move |_| {
         if status.get() == RunStatus::Queued {
@@ -96,16 +105,12 @@ pub(crate) fn ProgressLine(
         let at = step(phase.get());
         let done = done.get().get((at as usize).wrapping_sub(1)).copied().unwrap_or(0.0);
         let tenths = (done * 10.0).floor() / 10.0;
-        if at == 0 {
-            title(None).to_owned()
-        } else {
-            format!("Part {at} of 3: {}, {} done", title(phase.get()), share(tenths))
-        }
+        if at == 0 { title(None).to_owned() } else { format!("Part {at} of 3: {}, {} done", words(), share(tenths)) }
     });
     view! {
         <div class="progress" data-testid="run-progress">
             <div class="progress-head">
-                <strong>{move || if status.get() == RunStatus::Queued { waiting() } else { title(phase.get()).to_owned() }}</strong>
+                <strong>{move || if status.get() == RunStatus::Queued { waiting() } else { words().to_owned() }}</strong>
                 <span class="progress-detail">{move || detail(progress.get().as_ref())}</span>
                 <span class="progress-time">{move || (elapsed.get() > 0.0).then(|| duration(elapsed.get()))}</span>
             </div>
@@ -129,6 +134,14 @@ pub(crate) fn ProgressLine(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_beside_a_result_is_measured_under_its_own_name() {
+        let of =
+            |unit: &str| doing(Some(Phase::Evaluate), Some(&Progress { done: 0, total: 2, unit: unit.to_owned() }));
+        assert_eq!([of("users"), of(BASELINES)], ["Measuring", "Measuring the baselines"]);
+        assert_eq!([doing(None, None), doing(Some(Phase::Fit), None)], ["Starting", "Learning"]);
+    }
 
     #[test]
     fn the_part_at_work_is_as_full_as_the_words_say_and_nothing_goes_back() {

@@ -6,7 +6,7 @@ use recspeed_types::MetricName;
 use serde_json::Value;
 
 use super::{list, text};
-use crate::charts::{count, difference};
+use crate::charts::{count, difference, in_order};
 use crate::components::Refused;
 use crate::state::{Reply, api};
 
@@ -117,8 +117,8 @@ fn told(answer: &Value, names: &[String], first: &str, metrics: &[String]) -> An
         }
         .into_any()
     };
-    let mut tests: Vec<&Value> = list(&answer["tests"]).iter().collect();
-    tests.sort_by_key(|test| place_among(metrics, test["metric"].as_str().unwrap_or_default()));
+    let place = |test: &&Value| place_among(metrics, test["metric"].as_str().unwrap_or_default());
+    let tests = in_order(list(&answer["tests"]), |one, other| place(one).cmp(&place(other)));
     let rows: Vec<AnyView> = tests.into_iter().map(row).collect();
     let users = list(&answer["tests"]).iter().filter_map(|test| test["users"].as_u64()).max();
     let untested: Vec<AnyView> = list(&answer["untested"])

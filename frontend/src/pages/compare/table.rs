@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{list, significance, text};
 use crate::charts::{bytes, difference, duration, is_beyond_rounding, value};
-use crate::components::{Hint, Icon, Picture};
+use crate::components::{Hint, Icon, Picture, use_arrival};
 use crate::state::Reply;
 
 /// One row of numbers, as they are drawn.
@@ -168,9 +168,11 @@ fn cell(line: &Arc<Line>, place: usize, tests: RwSignal<Reply>) -> AnyView {
 /// The simplest methods that the answer tells of beside the compared ones: those that have any of its metrics, and are
 /// not compared on the same rows themselves.
 fn those_beside(answer: &Value) -> Vec<Beside> {
-    let baselines = answer["baselines"].as_object().into_iter().flatten();
-    let baselines: BTreeMap<String, BTreeMap<String, f64>> =
-        baselines.map(|(kind, values)| (kind.clone(), numbers(values))).collect();
+    let mut baselines = BTreeMap::new();
+    // Here and below one by one: what is collected into a map is sorted first, by five thousand bytes of program.
+    for (kind, values) in answer["baselines"].as_object().into_iter().flatten() {
+        baselines.insert(kind.clone(), numbers(values));
+    }
     let own = list(&answer["methods"]).iter().filter(|method| method["same_rows"] == true);
     let own: Vec<&str> = own.filter_map(|method| method["kind"].as_str()).collect();
     let metrics: Vec<String> = list(&answer["metrics"]).iter().map(text).collect();
@@ -181,8 +183,13 @@ fn those_beside(answer: &Value) -> Vec<Beside> {
 
 /// The numbers of an object by their names; none of what is no object.
 fn numbers(object: &Value) -> BTreeMap<String, f64> {
-    let all = object.as_object().into_iter().flatten();
-    all.filter_map(|(name, number)| Some((name.clone(), number.as_f64()?))).collect()
+    let mut all = BTreeMap::new();
+    for (name, number) in object.as_object().into_iter().flatten() {
+        if let Some(number) = number.as_f64() {
+            all.insert(name.clone(), number);
+        }
+    }
+    all
 }
 
 /// A cell of the column of a method that was not compared: nobody timed it, and it has no settings here.
@@ -294,11 +301,17 @@ fn head(
     let without =
         |ids: Vec<String>, runs: &[String]| ids.into_iter().filter(|id| !runs.contains(id)).collect::<Vec<_>>();
     let (of_first, of_removed) = (runs.clone(), runs);
-    let to_front = move |_| {
+    // The table is made anew, and with it the buttons.
+    let arrival = use_arrival();
+    let to_front = move |event: web_sys::MouseEvent| {
+        arrival.stay_by(&event_target::<web_sys::Element>(&event));
         let rest = without(chosen.get_untracked(), &of_first);
         go.run(of_first.iter().cloned().chain(rest).collect());
     };
-    let remove = move |_| go.run(without(chosen.get_untracked(), &of_removed));
+    let remove = move |event: web_sys::MouseEvent| {
+        arrival.stay_by(&event_target::<web_sys::Element>(&event));
+        go.run(without(chosen.get_untracked(), &of_removed));
+    };
     let removes = format!("Take “{name}” out");
     view! {
         <th scope="col">

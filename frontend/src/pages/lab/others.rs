@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 use recspeed_types::api::RunStatus;
 
-use crate::components::{Icon, Picture};
+use crate::components::{Icon, Picture, focus_on};
 use crate::state::{Link, RunState, link, use_lab};
 
 /// The runs that wait, work or have just ended; nothing where there are none.
@@ -39,7 +39,13 @@ fn Other(run: RunState) -> impl IntoView {
                 data-testid="show-run"
                 hidden=move || over.get()
                 disabled=move || lab.is_tab_busy()
-                on:click=move |_| lab.show(run.get_value())
+                on:click=move |_| {
+                    lab.show(run.get_value());
+                    // Its line goes; what it leads to has this title.
+                    if let Some(title) = document().get_element_by_id("stage-title") {
+                        focus_on(&title);
+                    }
+                }
             >
                 "Show it"
             </button>
@@ -51,7 +57,14 @@ fn Other(run: RunState) -> impl IntoView {
                 title="Cancel"
                 hidden=move || over.get()
                 disabled=move || unheard.get()
-                on:click=move |_| lab.cancel(run.get_value())
+                on:click=move |event| {
+                    lab.cancel(run.get_value());
+                    // The button goes once the run is over; the link beside it stays.
+                    let line = event_target::<web_sys::Element>(&event).closest("li").ok().flatten();
+                    if let Some(link) = line.and_then(|line| line.query_selector("a").ok().flatten()) {
+                        focus_on(&link);
+                    }
+                }
             >
                 <Icon picture=Picture::Stop/>
             </button>

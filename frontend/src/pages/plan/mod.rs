@@ -17,7 +17,7 @@ use recspeed_plan::timeline::{Bar, Mark, Told, bars_of, chrome_trace_of_run, mem
 use recspeed_plan::{Bottleneck, Layout, Outlook, Room, Strategy, bottleneck};
 use recspeed_types::event::{MemoryBytes, Sent};
 
-use crate::components::{CopyField, Hint, Icon, Picture};
+use crate::components::{CopyField, Hint, Icon, Picture, or_main};
 use crate::state::{plan_address, plan_query, save};
 use crate::studio::{ByRun, Headline, Refusal, Setup, command, headline, nearest, verdict};
 
@@ -190,7 +190,10 @@ fn Refused() -> impl IntoView {
                                 type="button"
                                 class="button"
                                 data-testid="plan-nearest"
-                                on:click=move |_| studio.setup.set(setup.clone())
+                                on:click=move |_| {
+                                    studio.setup.set(setup.clone());
+                                    or_main();
+                                }
                             >
                                 {words}
                             </button>
@@ -223,6 +226,7 @@ fn Verdict() -> impl IntoView {
                         });
                         if let Some(new) = new {
                             studio.setup.set(new);
+                            or_main();
                         }
                     }
                 >

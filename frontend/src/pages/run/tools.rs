@@ -9,7 +9,7 @@ use recspeed_types::api::RunStatus;
 use recspeed_types::encode_permalink;
 use serde_json::Value;
 
-use crate::components::{Icon, Menu, Picture, ShareButton};
+use crate::components::{Icon, Menu, Picture, ShareButton, use_arrival};
 use crate::state::{Link, RunState, RunView, api, curve_csv, follow, link, save, use_lab};
 
 /// Edit a copy, share, compare, retry, cancel, download.
@@ -34,7 +34,14 @@ pub(crate) fn Tools(
             Err(error) => lab.toasts.say(error.to_string()),
         }
     };
-    let retry = move |_| {
+    // Each of the two goes once it has been heard.
+    let arrival = use_arrival();
+    let cancel = move |event: web_sys::MouseEvent| {
+        arrival.stay_by(&event_target::<web_sys::Element>(&event));
+        lab.cancel(run.get_value());
+    };
+    let retry = move |event: web_sys::MouseEvent| {
+        arrival.stay_by(&event_target::<web_sys::Element>(&event));
         spawn_local(async move {
             let run = run.get_value();
             match api::retry(&run.id()).await {
@@ -48,7 +55,7 @@ pub(crate) fn Tools(
         });
     };
     view! {
-        <div class="tools">
+        <div class="tools" role="group" tabindex="-1" aria-label="What can be done with this run">
             <button type="button" class="button primary" data-testid="fork" on:click=fork>
                 <Icon picture=Picture::Fork/>
                 <span>"Edit a copy"</span>
@@ -58,7 +65,7 @@ pub(crate) fn Tools(
                 <A href=run.with_value(|run| format!("/c/{}", run.id())) attr:class="button">"Compare"</A>
             </Show>
             <Show when=move || lab.is_owner() && !over.get()>
-                <button type="button" class="button" data-testid="cancel" disabled=move || unheard.get() on:click=move |_| lab.cancel(run.get_value())>
+                <button type="button" class="button" data-testid="cancel" disabled=move || unheard.get() on:click=cancel>
                     <Icon picture=Picture::Stop/>
                     <span>"Cancel"</span>
                 </button>

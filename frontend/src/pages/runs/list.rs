@@ -10,7 +10,8 @@ use recspeed_types::RunId;
 use recspeed_types::api::RunRecord;
 
 use super::row::Row;
-use crate::components::Refused;
+use crate::charts::counted;
+use crate::components::{Refused, focus_on};
 use crate::state::api::{self, ApiError};
 use crate::state::{Link, ListChange, Looker, link, unwatch_list, use_lab, watch_list};
 
@@ -27,6 +28,32 @@ enum Loading {
     Done,
     Forbidden,
     Failed(String),
+}
+
+/// The element of the list.
+type Place = NodeRef<leptos::html::Div>;
+
+/// Brings whoever is at the list to the first of these runs that stands in it.
+fn go_to_first(list: Place, came: Vec<RunId>) {
+    // The rows are there before the next picture.
+    request_animation_frame(move || {
+        let Some(Some(list)) = list.try_get_untracked() else { return };
+        let here = document().active_element();
+        if here.is_none_or(|here| !here.is_same_node(Some(&list))) {
+            return;
+        }
+        let link = |id: &RunId| list.query_selector(&format!("a[href='/r/{id}']")).ok().flatten();
+        if let Some(first) = came.iter().find_map(link) {
+            focus_on(&first);
+        }
+    });
+}
+
+/// Whoever presses a button of the list that goes is at the list then.
+fn stay_at(list: Place) {
+    if let Some(Some(list)) = list.try_get_untracked() {
+        focus_on(&list);
+    }
 }
 
 /// The list of the runs that match.
@@ -46,8 +73,14 @@ pub(crate) fn RunList(
     let loading = RwSignal::new(Loading::Asking);
     let wave = StoredValue::new(0_u32);
     let wave_again = RwSignal::new(None::<u32>);
+    let list = Place::new();
+    // Whether the newest question was for the whole list: what has failed is asked again as it was.
+    let whole = StoredValue::new(true);
+    // Whether somebody waits at the list for the answer, having pressed the button that asks.
+    let awaited = StoredValue::new(false);
 
     let load = move |from_start: bool| {
+        whole.set_value(from_start);
         let current = wave.get_value().wrapping_add(1);
         wave.set_value(current);
         loading.set(Loading::Asking);
@@ -61,6 +94,10 @@ pub(crate) fn RunList(
             match answer {
                 Ok(page) => {
                     next.set(page.next);
+                    if awaited.get_value() {
+                        awaited.set_value(false);
+                        go_to_first(list, page.runs.iter().map(|run| run.id.clone()).collect());
+                    }
                     runs.update(|runs| {
                         if from_start {
                             runs.clear();
@@ -84,9 +121,14 @@ pub(crate) fn RunList(
     };
     // Where nobody has said who looks, that is what is asked again; its answer then asks for the list.
     let again = move || match untrack(|| lab.looker()) {
-        Looker::Owner => load(true),
+        Looker::Owner => load(whole.get_value()),
         Looker::Unknown(_) => lab.ask_again(),
         Looker::Asking | Looker::Guest => {}
+    };
+    let older = move |_| {
+        stay_at(list);
+        awaited.set_value(true);
+        load(false);
     };
     Effect::new(move |_| {
         let Some(failed) = wave_again.get() else { return };
@@ -147,7 +189,6 @@ pub(crate) fn RunList(
         now
     });
 
-    let list = NodeRef::<leptos::html::Div>::new();
     let delete = Callback::new(move |record: RunRecord| {
         let id = record.id.clone();
         hidden.update(|hidden| hidden.push(id.clone()));
@@ -155,6 +196,9 @@ pub(crate) fn RunList(
             let id = id.clone();
             move || {
                 hidden.try_update(|hidden| hidden.retain(|other| *other != id));
+                // The button that was pressed goes with its message.
+                stay_at(list);
+                go_to_first(list, vec![id.clone()]);
             }
         };
         let then = move || {
@@ -173,10 +217,7 @@ pub(crate) fn RunList(
             });
         };
         // The row goes, and with it the button that was pressed.
-        if let Some(list) = list.get_untracked() {
-            // Fails only for elements that are gone.
-            let _ = list.focus();
-        }
+        stay_at(list);
         let text = format!("“{}” is deleted.", untrack(|| lab.title_of(&record.spec)));
         lab.toasts.undoable(text, Arc::new(back), Arc::new(then));
     });
@@ -187,6 +228,9 @@ pub(crate) fn RunList(
     let empty = Memo::new(move |_| shown.with(Vec::is_empty));
     let filtered = move || !search.with(String::is_empty) || !status.with(String::is_empty);
     view! {
+        <p class="visually-hidden" role="status" data-testid="runs-count">
+            {move || (loading.get() == Loading::Done).then(|| counted(shown.with(Vec::len) as u64, "run") + " shown")}
+        </p>
         <div class="card run-list" role="group" aria-label="The runs" node_ref=list tabindex="-1" aria-busy=move || (loading.get() == Loading::Asking).to_string()>
             <ul data-testid="run-list" hidden=move || empty.get()>
                 <For each=move || shown.get() key=|run| (run.id.clone(), run.status, run.queue_position, run.attempts) let:run>
@@ -204,7 +248,7 @@ pub(crate) fn RunList(
                 }.into_any(),
                 (Loading::Failed(text), _) => view! {
                     <div class="blank">
-                        <Refused text=text again=move |()| again() test_id="runs-error"/>
+                        <Refused text=text again=move |()| { awaited.set_value(true); again(); } test_id="runs-error"/>
                     </div>
                 }.into_any(),
                 (Loading::Done, true) => view! {
@@ -221,7 +265,7 @@ pub(crate) fn RunList(
                 (Loading::Done, false) => ().into_any(),
             }}
             <Show when=move || next.with(Option::is_some) && loading.get() == Loading::Done>
-                <p class="more"><button type="button" class="button" data-testid="more-runs" on:click=move |_| load(false)>"Show older runs"</button></p>
+                <p class="more"><button type="button" class="button" data-testid="more-runs" on:click=older>"Show older runs"</button></p>
             </Show>
         </div>
     }

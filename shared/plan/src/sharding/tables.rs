@@ -246,10 +246,13 @@ fn rows(count: usize, ranks: usize) -> Vec<(usize, usize)> {
 fn fields(tables: &[TableShape], ranks: usize) -> Vec<Vec<(usize, usize)>> {
     let mut all: Vec<(usize, usize, usize)> = Vec::new();
     for (table, shape) in tables.iter().enumerate() {
-        let fields = shape.fields.iter().enumerate().filter(|(_, rows)| **rows > 0);
-        all.extend(fields.map(|(field, rows)| (rows * shape.width, table, field)));
+        for (field, rows) in shape.fields.iter().enumerate().filter(|(_, rows)| **rows > 0) {
+            // The largest first, equal ones as they come.
+            let size = rows * shape.width;
+            let place = all.partition_point(|&(other, ..)| other >= size);
+            all.insert(place, (size, table, field));
+        }
     }
-    all.sort_by_key(|&(size, ..)| std::cmp::Reverse(size));
     let mut held = vec![0; ranks];
     let mut owners: Vec<Vec<usize>> = tables.iter().map(|table| vec![0; table.fields.len()]).collect();
     for (size, table, field) in all {

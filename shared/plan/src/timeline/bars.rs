@@ -3,6 +3,7 @@
 use recspeed_types::limits::MAX_CHUNKS;
 use recspeed_types::{EventKind, RunEvent};
 
+use super::order::by_rank_and_time;
 use crate::simulate::Costs;
 use crate::{Cell, Instruction, Outlook, Recompute, Schedule, Simulation, Strategy};
 
@@ -133,7 +134,7 @@ fn bars(
             bars.push(bar);
         }
     }
-    sort(&mut bars);
+    by_rank_and_time(&mut bars, |bar| (bar.rank, bar.start_us));
     bars
 }
 
@@ -166,7 +167,7 @@ pub fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
         bar.start_us -= first;
         bar.end_us -= first;
     }
-    sort(&mut bars);
+    by_rank_and_time(&mut bars, |bar| (bar.rank, bar.start_us));
     bars
 }
 
@@ -225,10 +226,6 @@ pub(super) fn named(name: &str) -> Option<(Part, Option<usize>)> {
         _ => return None,
     };
     letters.as_str().parse().ok().map(|micro_batch| (part, Some(micro_batch)))
-}
-
-fn sort(bars: &mut [Bar]) {
-    bars.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.start_us.total_cmp(&b.start_us)));
 }
 
 /// Where each rank's bars lie in the list.

@@ -4,6 +4,7 @@ use recspeed_types::event::{Collective, Exchange};
 use recspeed_types::{EventKind, RunEvent};
 
 use super::bars::{Bar, Part, chunk_of, named, rows_of};
+use super::order::by_rank_and_time;
 
 /// A collective that a rank took part in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +47,7 @@ impl Mark {
 pub(super) fn marks_of(events: &[RunEvent], bars: &[Bar], first: u64) -> Vec<Mark> {
     let rows = rows_of(bars);
     let mut marks: Vec<Mark> = events.iter().filter_map(|event| mark_of(&event.kind, first)).collect();
-    marks.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.start_us.total_cmp(&b.start_us)));
+    by_rank_and_time(&mut marks, |mark| (mark.rank, mark.start_us));
     let mut last = (0, 0.0);
     marks.retain_mut(|mark| {
         let Some(own) = rows.get(mark.rank).filter(|row| !row.is_empty()).map(|row| &bars[row.clone()]) else {

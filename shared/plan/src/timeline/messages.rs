@@ -4,6 +4,7 @@ use recspeed_types::{EventKind, RunEvent};
 
 use super::bars::{Bar, bars_of_events, beginning};
 use super::exchanges::{Mark, marks_of};
+use super::order::by_rank_and_time;
 
 /// Something between ranks that took one of them a while: it sent, waited for what another one sent, or exchanged with its replicas.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,8 +64,8 @@ impl Told {
                 messages.push(Message { rank, name, start_us, end_us, bytes: *bytes });
             }
         }
-        messages.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.start_us.total_cmp(&b.start_us)));
-        sent.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        by_rank_and_time(&mut messages, |message| (message.rank, message.start_us));
+        by_rank_and_time(&mut sent, |&(rank, at_us, _)| (rank, at_us));
         let mut before = (0, 0);
         for (rank, _, bytes) in &mut sent {
             let already = if before.0 == *rank { before.1 } else { 0 };

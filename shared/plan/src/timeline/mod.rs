@@ -5,6 +5,7 @@ mod bars;
 mod exchanges;
 mod held;
 mod messages;
+mod order;
 mod place;
 mod trace;
 

@@ -315,15 +315,15 @@ fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecPars
             .map(|(index, item)| as_json(&format!("{path}[{index}]"), item))
             .collect::<Result<Vec<_>, _>>()?
             .into(),
-        toml::Value::Table(table) => serde_json::Value::Object(
-            table
-                .into_iter()
-                .map(|(key, item)| {
-                    let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    as_json(&inner, item).map(|item| (key, item))
-                })
-                .collect::<Result<_, _>>()?,
-        ),
+        toml::Value::Table(table) => {
+            // One by one: what is collected into a map is sorted first, by code that the page would have for this alone.
+            let mut fields = serde_json::Map::new();
+            for (key, item) in table {
+                let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                fields.insert(key, as_json(&inner, item)?);
+            }
+            fields.into()
+        }
     })
 }
 
