@@ -66,9 +66,9 @@ devices-test: binaries ## Every network on every device that is here learns what
 # What a terminal cannot measure: the tab's rows beside those of the same run that they are held against.
 studies-tab: test-setup binaries ## Two studies in a tab of Chromium beside Rust and PyTorch, into sections of docs/studies.md
 	$(BIN)/recspeed study retrieval --rows 10000,100000,1000000,2023070 --containers plain,arrow,tab,torch,pyvelox \
-		--tab tests/browser/in-tab.mjs --document docs/studies.md --section 'in the tab'
+		--tab tests/browser/in-tab.mjs --document docs/studies.md --section 'in the tab' --replace
 	$(BIN)/recspeed study four-layer --engines burn,burn@browser,pytorch --repeats 9 --threads 2 \
-		--tab tests/browser/in-tab.mjs --document docs/studies.md --section 'in the tab'
+		--tab tests/browser/in-tab.mjs --document docs/studies.md --section 'in the tab' --replace
 
 lab: binaries ## Build the page and both binaries, start the lab, print the owner's link
 	$(BIN)/recspeed serve --bind $(ADDRESS)

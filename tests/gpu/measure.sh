@@ -76,7 +76,7 @@ study() { # NAME repeats arguments…
   local name=$1 repeats=${REPEATS:-$2}
   shift 2
   signal=TERM take "$name" recspeed study "$name" --repeats "$repeats" "$@" \
-    --document "$here/parts/studies.md" --section 'on a GPU' --json
+    --document "$here/parts/studies.md" --section 'on a GPU' --replace --json
 }
 for one in $steps; do
   step=$limit

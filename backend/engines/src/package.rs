@@ -105,6 +105,15 @@ mod tests {
     }
 
     #[test]
+    fn frameworks_read_their_first_rows_for_as_long_as_the_labs_own_containers_do() {
+        use recspeed_types::study::retrieval::{WARM_ROWS, WARM_S};
+        let text = FILES.iter().find(|(name, _)| *name == "retrieval.py").map_or("", |(_, text)| *text);
+        for line in [format!("\nWARM_ROWS = {WARM_ROWS}\n"), format!("\nWARM_S = {WARM_S}\n")] {
+            assert!(text.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
     fn the_package_is_unpacked_once() {
         let root = tempfile::tempdir().expect("a folder");
         let folder = unpacked(root.path()).expect("unpacked");

@@ -138,6 +138,42 @@ class Retrieval(unittest.TestCase):
         found = retrieval.measure(retrieval.Numpy(), self.folder, 3, 300, 50)
         self.assertEqual([len(found[key]) for key in ("loop_s", "single_s")], [3, 3])  # type: ignore[arg-type]
 
+    def test_before_any_row_is_timed_the_first_are_read_again_and_again_for_as_long_as_of_every_container(self) -> None:
+        def calls(seconds: float, rows: int) -> list[int]:
+            # A clock that moves so far at each look.
+            looks = iter(number * seconds for number in range(1_000))
+            read: list[int] = []
+            with mock.patch("time.perf_counter", lambda: next(looks)):
+                retrieval.warm_up(read.append, rows)
+            return read
+
+        first = retrieval.WARM_ROWS
+        self.assertEqual(calls(2 * retrieval.WARM_S, 10 * first), [first], "a slow container reads them once")
+        self.assertEqual(calls(retrieval.WARM_S / 3.5, 10 * first), [first] * 4, "until the time has passed")
+        self.assertEqual(calls(2 * retrieval.WARM_S, 3), [3], "there are no more")
+        warmed: list[str] = []
+
+        def warm_up(read: Callable[[int], object], _rows: int) -> None:
+            warmed.append(getattr(read, "__name__", ""))
+
+        with mock.patch.object(retrieval, "warm_up", warm_up):
+            retrieval.measure(retrieval.Numpy(), self.folder, 2, 300, None)
+        self.assertEqual(warmed, ["singles", "loop"], "once, not before each pass")
+
+    def test_one_object_is_as_large_whatever_the_rows(self) -> None:
+        for engine, containers in retrieval.CONTAINERS.items():
+            for name, make in containers.items():
+                with self.subTest(container=name):
+                    if not is_here(engine, name):
+                        self.skipTest(f"{engine} is not installed here")
+                    container = make()
+                    sizes: list[int] = []
+                    for rows in (10, ROWS):
+                        container.fill([column[:rows].copy() for column in retrieval.read(self.folder)])
+                        sizes.append(container.header_bytes())
+                    self.assertEqual(sizes[0], sizes[1])
+                    self.assertTrue(0 < sizes[0] < 1000, sizes)
+
     def test_strings_take_what_the_study_counts_for_pandas(self) -> None:
         # Of pandas 2.3 with Python 3.11: 48 bytes and one a string; from 3.12 on a string has a field less.
         header = 49 if sys.version_info < (3, 12) else 41

@@ -62,7 +62,8 @@ pub enum Command {
     /// kill; --fresh measures everything anew.
     ///
     /// The page of a study shows its last report. One of fewer runs than usual, or of settings of its own, does not take the place of one that
-    /// has more: it is kept beside it, and --publish has the page show it.
+    /// has more: it is kept beside it, and --publish has the page show it. Nor does it so in the files of --out and --document, which --replace
+    /// writes over; rows of a part of the study are put among those that are there.
     ///
     /// A report of each study comes with the program: --recorded prints what Recspeed's authors measured on a machine of theirs.
     #[command(subcommand)]

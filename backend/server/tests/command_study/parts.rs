@@ -182,3 +182,77 @@ fn a_part_that_goes_on_leaves_no_row_that_says_it_was_stopped() {
     assert!(page().partial.is_none() && page().tables.iter().all(|table| !table.title.starts_with(holds)));
     assert!(of_table(&page(), "Measured here: 100,000 rows", ARROW).is_some());
 }
+
+#[test]
+fn a_part_that_is_measured_by_another_lab_loses_no_row_of_the_file_and_the_section_that_it_names() {
+    let bench = Bench::new(&counts());
+    let study = |home: &str, containers: &str, more: &[&str]| {
+        let part = ["retrieval", "--rows", "10", "--containers", containers, "--home", home];
+        bench.study(&[&part[..], &["--document", "studies.md"], more].concat())
+    };
+    let document = || fs::read_to_string(bench.path("studies.md")).unwrap();
+    let runs = || fs::read_to_string(bench.path("runs")).unwrap().lines().count();
+    let out = ["--out", "out.json"];
+    let output = study("one", "plain,arrow", &out);
+    assert!(output.status.success(), "{}", said(&output));
+    // Of another folder, whose page has nothing: the file has the report that the section is of.
+    let output = study("two", "plain", &out);
+    assert!(output.status.success(), "{}", said(&output));
+    let title = "Measured here: 10 rows";
+    let report = read(&bench.path("out.json"));
+    let of = |row: &str| of_table(&report, title, row);
+    assert_eq!((of(PLAIN), of(ARROW)), (Some(3.0), Some(2.0)));
+    let note = "measured by itself on 20";
+    assert!(
+        report.tables[0].rows[0].note.contains(note) && !report.tables[0].rows[1].note.contains("measured"),
+        "{report:?}"
+    );
+    let both = document();
+    assert!(both.contains(note) && both.contains("| 2.00 s |"), "{both}");
+
+    // Nobody knows the report of the section: that is said before anything is measured.
+    let output = study("three", "plain", &[]);
+    assert_eq!((output.status.code(), runs(), document()), (Some(1), 3, both), "{}", said(&output));
+    assert!(said(&output).contains("keeps its section `retrieval`, which is of a report"), "{}", said(&output));
+    assert!(said(&output).contains("--out") && said(&output).contains("--replace"), "{}", said(&output));
+    let output = study("three", "plain", &["--replace"]);
+    assert!(output.status.success() && !document().contains("Arrow arrays (Rust)"), "{}", said(&output));
+}
+
+#[test]
+fn a_run_of_fewer_repeats_leaves_the_file_that_it_names_and_measures_nothing_again_to_write_over_it() {
+    let bench = Bench::new(&worker("echo x >> ran", "rmse", "0.5"));
+    let ran = || fs::read_to_string(bench.path("ran")).unwrap().lines().count();
+    let out = || read(&bench.path("out.json"));
+    let study = |more: &[&str]| bench.study(&[&["mixed", "--out", "out.json"][..], more].concat());
+    assert!(study(&[]).status.success());
+    let (whole, before) = (out(), ran());
+    let output = study(&["--repeats", "1"]);
+    assert_eq!((output.status.code(), out()), (Some(1), whole), "{}", said(&output));
+    assert!(said(&output).contains("out.json keeps its report, which is of other settings or has more runs"));
+    assert!(said(&output).contains("makes its report without measuring again"), "{}", said(&output));
+    let after = ran();
+    assert!(after > before);
+    let output = study(&["--repeats", "1", "--replace"]);
+    assert!(output.status.success() && out().command.ends_with("--repeats 1"), "{}", said(&output));
+    assert_eq!(ran(), after, "nothing was measured again");
+}
+
+#[test]
+fn a_section_with_a_name_of_its_own_keeps_the_rows_of_its_command() {
+    let bench = Bench::new(&counts());
+    let study = |containers: &str, more: &[&str]| {
+        let part = ["retrieval", "--rows", "10", "--containers", containers, "--document", "studies.md"];
+        bench.study(&[&part[..], &["--section", "in the tab"], more].concat())
+    };
+    assert!(study("plain,arrow", &[]).status.success());
+    assert!(study("plain,arrow", &[]).status.success(), "the same command measures it again");
+    let both = fs::read_to_string(bench.path("studies.md")).unwrap();
+    let output = study("plain", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let due = "keeps its section `retrieval: in the tab`, which is of another command; give --section another name";
+    assert!(said(&output).contains(due), "{}", said(&output));
+    assert_eq!(fs::read_to_string(bench.path("studies.md")).unwrap(), both);
+    assert!(study("plain", &["--replace"]).status.success());
+    assert!(!fs::read_to_string(bench.path("studies.md")).unwrap().contains("Arrow arrays (Rust)"));
+}

@@ -15,6 +15,12 @@ pub const COLUMN_FILES: [&str; 4] = ["user.u32", "item.u32", "rating.f32", "time
 /// Bytes of a copy that no cache holds, at most.
 pub const MOST_BEYOND: u64 = 1 << 30;
 
+/// Rows that are read one by one in each call before any row is timed, at most.
+pub const WARM_ROWS: u64 = 100;
+/// Seconds for which they are read again and again at least, in every container alike. What a library does once a process, and what an
+/// engine compiles while it runs, is done by then. `backend/engines` has both numbers too, and a test holds them against these.
+pub const WARM_S: f64 = 0.02;
+
 /// How rows are read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +54,8 @@ pub struct Retrieved {
     pub rows: u64,
     /// Objects that the container is made of: one for each column, or one for all.
     pub objects: u32,
-    /// Bytes of one such object itself, without what it points to.
+    /// Bytes of one such object itself, without the numbers: those are in `buffer_bytes`, also where a language's own measure of the object
+    /// counts them.
     pub header_bytes: u64,
     /// Bytes of the numbers that it holds.
     pub buffer_bytes: u64,

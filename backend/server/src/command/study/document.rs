@@ -6,16 +6,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StudyError;
+use super::named_files::Section;
 use super::render::PARTIAL;
 use crate::alone::{self, Alone};
 use crate::whole_file;
 
-/// Replaces the section, or adds it at the end; makes the file where there is none. A `partial` report takes no whole one's place: then
-/// it returns `false`. Of those who come at once, each reads what the one before it has written.
+/// Replaces the section by the `text` that is made of what it has, which is empty where there is none, or adds it at the end; makes the file
+/// where there is none. Of those who come at once, each reads what the one before it has written. Where it is told why the section stays,
+/// it returns that.
 ///
 /// # Errors
-/// What the system says of the file, who holds its lock for too long, or that the section does not end: then the file is as it was.
-pub(super) fn put(path: &Path, section: &str, text: &str, partial: bool) -> Result<bool, StudyError> {
+/// What the system says of the file, who holds its lock for too long, that the section does not end, or what comes in place of a text: then
+/// the file is as it was.
+pub(super) fn put(
+    path: &Path,
+    section: &str,
+    text: impl FnOnce(&str) -> Result<Section, StudyError>,
+) -> Result<Option<&'static str>, StudyError> {
     let failed = |action, why: String| StudyError::Document { action, path: path.to_owned(), why };
     // A section that another process writes between our reading and our writing would be gone.
     let _alone = held(path).map_err(|error| failed("change", error.to_string()))?;
@@ -24,16 +31,17 @@ pub(super) fn put(path: &Path, section: &str, text: &str, partial: bool) -> Resu
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed("read", error.to_string())),
     };
-    if partial && is_whole(&before, section) {
-        return Ok(false);
-    }
-    let after = replaced(&before, section, text).ok_or_else(|| failed("change", unending(section)))?;
+    let text = match text(own(&before, section))? {
+        Section::Text(text) => text,
+        Section::Stays(why) => return Ok(Some(why)),
+    };
+    let after = replaced(&before, section, &text).ok_or_else(|| failed("change", unending(section)))?;
     whole_file::write(path, after.as_bytes()).map_err(|error| failed("write", error.to_string()))?;
-    Ok(true)
+    Ok(None)
 }
 
-/// Whether [`put`] can: so that nobody measures for nothing.
-pub(super) fn check(path: &Path, section: &str) -> Result<(), StudyError> {
+/// Whether [`put`] can, so that nobody measures for nothing; returns what the section has, which is empty where there is none.
+pub(super) fn check(path: &Path, section: &str) -> Result<String, StudyError> {
     let failed = |action, why: String| StudyError::Document { action, path: path.to_owned(), why };
     if section.contains("-->") || section.contains('\n') || section.ends_with(": ") {
         return Err(failed("change", format!("`{section}` is no name of a section; take words without `-->`")));
@@ -41,17 +49,20 @@ pub(super) fn check(path: &Path, section: &str) -> Result<(), StudyError> {
     let before = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return whole_file::try_write(path).map_err(|error| failed("write", error.to_string()));
+            return whole_file::try_write(path)
+                .map(|()| String::new())
+                .map_err(|error| failed("write", error.to_string()));
         }
         Err(error) => return Err(failed("read", error.to_string())),
     };
     replaced(&before, section, "").ok_or_else(|| failed("change", unending(section)))?;
     let opened = std::fs::OpenOptions::new().write(true).open(path);
-    opened.and_then(|_| whole_file::try_write(path)).map_err(|error| failed("write", error.to_string()))
+    opened.and_then(|_| whole_file::try_write(path)).map_err(|error| failed("write", error.to_string()))?;
+    Ok(own(&before, section).to_owned())
 }
 
-/// The document for this process alone; `None` where nobody can have it so.
-fn held(path: &Path) -> io::Result<Option<Alone>> {
+/// The file for this process alone; `None` where nobody can have it so.
+pub(super) fn held(path: &Path) -> io::Result<Option<Alone>> {
     let Some(lock) = lock_of(path) else { return Ok(None) };
     Ok(Alone::wait(&lock, alone::PATIENCE)?.map(Alone::keeping_folder))
 }
@@ -77,11 +88,16 @@ fn marks(section: &str) -> (String, String) {
     (format!("<!-- study {section} -->\n"), format!("<!-- end of study {section} -->\n"))
 }
 
-/// Whether the section has a report, and one that is whole.
-fn is_whole(before: &str, section: &str) -> bool {
+/// What the section has; nothing where there is none.
+fn own<'a>(before: &'a str, section: &str) -> &'a str {
     let (begin, end) = marks(section);
     let own = before.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
-    own.is_some_and(|(own, _)| !own.trim().is_empty() && !own.contains(PARTIAL))
+    own.map_or("", |(own, _)| own.trim())
+}
+
+/// Whether a section that has this has a report, and one that is whole.
+pub(super) fn is_whole(own: &str) -> bool {
+    !own.is_empty() && !own.contains(PARTIAL)
 }
 
 fn replaced(before: &str, section: &str, text: &str) -> Option<String> {
@@ -98,6 +114,11 @@ fn replaced(before: &str, section: &str, text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Puts this there, whatever the section has.
+    fn put_text(path: &Path, section: &str, text: &str) -> Result<Option<&'static str>, StudyError> {
+        put(path, section, |_| Ok(Section::Text(text.to_owned())))
+    }
 
     #[test]
     fn a_section_is_replaced_and_its_neighbours_stay() {
@@ -118,7 +139,7 @@ mod tests {
         let path = folder.path().join("studies.md");
         std::fs::write(&path, "what others wrote\n").expect("written");
         let mut reader = std::fs::File::open(&path).expect("readable");
-        assert!(put(&path, "a", "first", false).expect("a document"));
+        put_text(&path, "a", "first").expect("a document");
         let mut read = String::new();
         reader.read_to_string(&mut read).expect("readable");
         assert_eq!(read, "what others wrote\n");
@@ -139,7 +160,7 @@ mod tests {
                 scope.spawn(move || {
                     for section in 0..10 {
                         let name = format!("{writer}-{section}");
-                        assert!(put(path, &name, &format!("text of {name}"), false).expect("a document"));
+                        put_text(path, &name, &format!("text of {name}")).expect("a document");
                     }
                 });
             }
@@ -155,16 +176,23 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_report_takes_no_whole_ones_place() {
+    fn a_text_is_made_of_what_the_section_has_and_nothing_is_changed_where_that_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("studies.md");
-        let put = |text: &str, partial| put(&path, "a", text, partial).expect("a document");
-        let stands = |text: &str| std::fs::read_to_string(&path).expect("a document").contains(text);
-        assert!(put(&format!("{PARTIAL} one"), true) && stands("one"));
-        assert!(put(&format!("{PARTIAL} two"), true) && stands("two"));
-        assert!(put("three", false) && stands("three"));
-        assert!(!put(&format!("{PARTIAL} four"), true) && stands("three") && !stands("four"));
-        assert!(put("five", false) && stands("five"));
+        let and = |more: &str| {
+            put(&path, "a", |own| Ok(Section::Text(format!("{own}{more}")))).expect("a document");
+            std::fs::read_to_string(&path).expect("a document")
+        };
+        assert!(and("one").contains("\none\n"));
+        let two = and(", two");
+        assert!(two.contains("\none, two\n"), "{two}");
+        let stays = put(&path, "a", |_| Ok(Section::Stays("is whole"))).expect("a document");
+        assert_eq!(stays, Some("is whole"));
+        let refuse = |_: &str| Err(StudyError::NotRecorded { name: "a" });
+        assert!(put(&path, "a", refuse).is_err());
+        assert_eq!(std::fs::read_to_string(&path).expect("a document"), two);
+        assert_eq!(check(&path, "a").expect("a document"), "one, two");
+        assert!(is_whole("one") && !is_whole("") && !is_whole(&format!("{PARTIAL} one")));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) struct Kept {
     pub(super) shown: Shown,
     /// Where the report is now whose place it took, and which has what it has not.
     pub(super) earlier: Option<PathBuf>,
+    /// What the page showed before.
+    pub(super) last: Option<StudyReport>,
 }
 
 /// What the page shows.
@@ -72,18 +74,34 @@ pub(super) fn keep(
     let _alone = Alone::wait(&home::report_lock(&folder, &report.study), alone::PATIENCE)?;
     std::fs::create_dir_all(&folder)?;
     let page = folder.join(format!("{}.json", report.study));
-    let with_rest = |report: &StudyReport| rest.map_or_else(|| report.clone(), |rest| rest.beside(report));
-    let last = read(&page).map(|last| with_rest(&without_those_left_behind(last, report, rest)));
-    let (file, report, shown) = match shown(last.as_ref(), report, extent) {
-        Ok(Cow::Borrowed(report)) => (page, Cow::Owned(with_rest(report)), Shown::Whole),
-        Ok(whole) => {
-            let (put, left_out) = put_and_left_out(&whole, report);
-            (page, Cow::Owned(with_rest(&whole)), Shown::Merged { put, left_out })
-        }
+    let last = read(&page);
+    let (file, report, shown) = match in_place_of(last.clone(), (report, rest), extent) {
+        Ok((whole, shown)) => (page, Cow::Owned(whole), shown),
         Err(why) => (folder.join(format!("{}.part.json", report.study)), Cow::Borrowed(report), Shown::Last(why)),
     };
     let earlier = put(&file, &report)?;
-    Ok(Some(Kept { file, shown, earlier }))
+    Ok(Some(Kept { file, shown, earlier, last }))
+}
+
+/// What is to stand where the `last` report stands, with the rows that no command has measured so far: this report, or that one with rows
+/// of this one.
+///
+/// # Errors
+/// Why the last one stays as it is.
+pub(super) fn in_place_of(
+    last: Option<StudyReport>,
+    (report, rest): (&StudyReport, Option<&Rest>),
+    extent: Extent,
+) -> Result<(StudyReport, Shown), &'static str> {
+    let with_rest = |report: &StudyReport| rest.map_or_else(|| report.clone(), |rest| rest.beside(report));
+    let last = last.map(|last| with_rest(&without_those_left_behind(last, report, rest)));
+    match shown(last.as_ref(), report, extent)? {
+        Cow::Borrowed(report) => Ok((with_rest(report), Shown::Whole)),
+        Cow::Owned(whole) => {
+            let (put, left_out) = put_and_left_out(&whole, report);
+            Ok((with_rest(&whole), Shown::Merged { put, left_out }))
+        }
+    }
 }
 
 /// The last report; where this one goes on behind it, without tables that the study has no more, as those of the size that
@@ -162,7 +180,7 @@ pub(super) fn last(named: Option<&Path>, study: &str) -> Option<StudyReport> {
 }
 
 /// A report; one that cannot be read is none.
-fn read(path: &Path) -> Option<StudyReport> {
+pub(super) fn read(path: &Path) -> Option<StudyReport> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 

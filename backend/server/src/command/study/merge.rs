@@ -18,6 +18,9 @@ const NAMED: usize = 4;
 /// # Errors
 /// Why the rows cannot stand beside each other.
 pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyReport, &'static str> {
+    if last.study != part.study {
+        return Err("is of another study");
+    }
     let (theirs, own) = (measured(last), measured(part));
     may_be_beside(last, part, (&theirs, &own))?;
     // The same command, which was stopped: it brings its own rows, and those of other commands stay.
@@ -516,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_other_data_threads_machines_or_tables_stay_apart() {
+    fn rows_of_other_data_threads_machines_tables_or_of_another_study_stay_apart() {
         let last = report(&[("Burn", StudyCell::number(1.0))]);
         let changed = |change: fn(&mut StudyReport)| {
             let mut part = last.clone();
@@ -524,6 +527,7 @@ mod tests {
             merged(&last, &part).err()
         };
         assert_eq!(changed(|_| {}), None);
+        assert!(changed(|part| "mixed".clone_into(&mut part.study)).expect("apart").contains("another study"));
         assert!(changed(|part| part.machine.host.clear()).expect("apart").contains("machine"));
         assert!(changed(|part| part.machine.threads = Some(1)).expect("apart").contains("threads"));
         assert!(changed(|part| part.conditions.clear()).expect("apart").contains("other data"));

@@ -7,6 +7,7 @@ mod child;
 mod devices;
 mod differences;
 mod document;
+mod error;
 mod forecast;
 mod four_layer;
 mod guard;
@@ -21,6 +22,7 @@ mod merge;
 mod methods;
 mod mixed;
 mod named;
+mod named_files;
 mod pins;
 mod pipeline_vs_sharded;
 mod present;
@@ -40,19 +42,19 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use recspeed_engines::{EngineError, Engines};
+use recspeed_engines::Engines;
 use recspeed_types::study::{self, Difference, StudyCell, StudyMachine, StudyProgress, StudyReport, StudyTable, Whose};
 use recspeed_types::{ExperimentSpec, FailureCode};
 
 use super::failure::CommandError;
 use super::output;
 use super::run::{SpecFileError, find_worker};
-use crate::alone::Held;
 use crate::{build, clock, whole_file};
 use keep::Extent;
 use load::Load;
 use standing::Ended;
 
+pub(crate) use error::StudyError;
 pub(crate) use present::{Settings, against_present};
 
 /// The studies.
@@ -120,10 +122,10 @@ pub(super) struct StudyArgs {
     /// Measure everything anew, also what is kept of the same study since it was stopped
     #[arg(long)]
     fresh: bool,
-    /// Write the report into this file, as JSON, in place of what it holds
+    /// Write the report into this file, as JSON; rows of a part of the study are put among those of the report that it holds
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Put the tables into the study's section of this Markdown file
+    /// Put the tables into the study's section of this Markdown file; those of a part are put among those of the report that it is of
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
     /// A section of this name beside the study's own, of what is measured here only; the page goes on showing the last whole report
@@ -132,8 +134,11 @@ pub(super) struct StudyArgs {
     /// Have the page show this report, also where the last one, which is then kept beside it, has more runs or is of other settings
     #[arg(long, conflicts_with = "section")]
     publish: bool,
+    /// Write over what --out and --document hold, also where that has other rows, more runs or other settings
+    #[arg(long)]
+    replace: bool,
     /// Print what Recspeed's authors measured on a machine of theirs, and measure nothing
-    #[arg(long, conflicts_with_all = ["repeats", "threads", "fresh", "out", "section", "publish"])]
+    #[arg(long, conflicts_with_all = ["repeats", "threads", "fresh", "out", "section", "publish", "replace"])]
     recorded: bool,
     /// Print the report as one JSON object and nothing else on standard output
     #[arg(long)]
@@ -207,118 +212,6 @@ fn refuse_to_set(set: &[String], fields: &[&'static str]) -> Result<(), StudyErr
     Ok(())
 }
 
-/// Why a study was not made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StudyError {
-    /// No engine of the study has this name.
-    #[error("the study has no engine `{given}`; it knows {known}")]
-    UnknownEngine {
-        /// What was given.
-        given: String,
-        /// Every one.
-        known: String,
-    },
-    /// No container has this name.
-    #[error("no container is called `{given}`; the study knows {known}")]
-    UnknownContainer {
-        /// What was given.
-        given: String,
-        /// Every one.
-        known: String,
-    },
-    /// A field that makes the study's rows what they are.
-    #[error(
-        "--set {given}: every row of the study has a `{field}` of its own; run a spec with yours by `recspeed run`"
-    )]
-    OwnField {
-        /// What was given.
-        given: String,
-        /// The field.
-        field: &'static str,
-    },
-    /// A report cannot be written where it is to go.
-    #[error("cannot write {}: {why}; give --out another file", path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        why: String,
-    },
-    /// No report of the study comes with the program.
-    #[error("no report of the study `{name}` comes with this program; `recspeed study {name}` measures one here")]
-    NotRecorded {
-        /// The study.
-        name: &'static str,
-    },
-    /// Standard output broke off.
-    #[error("the report was not printed to its end ({why}); {stands}")]
-    NotPrinted {
-        /// What the system says.
-        why: String,
-        /// Where the report is, and what helps.
-        stands: String,
-    },
-    /// Another process measures the same.
-    #[error(
-        "the same study is being measured by {by}, which holds {}; wait for its end, or end it (Ctrl-C, `kill`, the button on its page): \
-         what it has measured is kept, and the same command goes on behind it",
-        lock.display()
-    )]
-    Busy {
-        /// Who.
-        by: String,
-        /// The file of its lock.
-        lock: PathBuf,
-    },
-    /// The rows that containers are given cannot be written.
-    #[error(
-        "cannot write the rows that are read below {}, the folder of temporary files: {why}; make room there, or name another folder by \
-         TMPDIR",
-        folder.display()
-    )]
-    Columns {
-        /// The folder of temporary files.
-        folder: PathBuf,
-        /// Why not.
-        why: String,
-    },
-    /// The lab's folder is not known.
-    #[error(transparent)]
-    Engines(#[from] EngineError),
-    /// The document cannot be read or written, or has a section that does not end.
-    #[error("cannot {action} {}: {why}; mend that, or give --document another file", path.display())]
-    Document {
-        /// As `read` or `write`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        why: String,
-    },
-}
-
-impl From<Held> for StudyError {
-    fn from(Held { by, lock }: Held) -> Self {
-        Self::Busy { by, lock }
-    }
-}
-
-impl StudyError {
-    pub(crate) fn exit_status(&self) -> u8 {
-        match self {
-            Self::UnknownEngine { .. } | Self::UnknownContainer { .. } | Self::OwnField { .. } | Self::Busy { .. } => {
-                FailureCode::InvalidSpec.exit_status()
-            }
-            Self::Engines(_)
-            | Self::Document { .. }
-            | Self::Unwritable { .. }
-            | Self::Columns { .. }
-            | Self::NotRecorded { .. }
-            | Self::NotPrinted { .. } => FailureCode::Internal.exit_status(),
-        }
-    }
-}
-
 /// Makes the study.
 pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     let command = command.with_each_once();
@@ -340,7 +233,8 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
             .map_err(|why| StudyError::Unwritable { path: path.clone(), why: why.to_string() })?;
     }
     if let Some(path) = &args.document {
-        document::check(path, &section_of(args, command.name()))?;
+        let own = document::check(path, &section_of(args, command.name()))?;
+        named_files::check(args, command.name(), &own, command.extent())?;
     }
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
     // As they are when it begins: a build may come meanwhile.

@@ -3,6 +3,7 @@
 
 use super::super::failure::CommandError;
 use super::super::output;
+use super::named_files::Section;
 use super::{StudyArgs, StudyError, document, render};
 use crate::studies::{Recorded, recorded_study};
 
@@ -13,7 +14,7 @@ use crate::studies::{Recorded, recorded_study};
 pub(super) fn print(name: &'static str, args: &StudyArgs) -> Result<u8, CommandError> {
     let found = recorded_study(name).ok_or(StudyError::NotRecorded { name })?;
     if let Some(path) = &args.document {
-        document::put(path, name, &render::markdown(&found.report), false)?;
+        document::put(path, name, |_| Ok(Section::Text(render::markdown(&found.report))))?;
     }
     let text = if args.json {
         serde_json::to_string_pretty(&found.report).map_err(std::io::Error::other)?
@@ -54,7 +55,7 @@ mod tests {
         let before = include_str!("../../../../../docs/studies.md");
         for (name, found) in all() {
             std::fs::write(&path, before).expect("written");
-            assert!(document::put(&path, name, &render::markdown(&found.report), false).expect("a document"));
+            document::put(&path, name, |_| Ok(Section::Text(render::markdown(&found.report)))).expect("a document");
             let after = std::fs::read_to_string(&path).expect("readable");
             let other = before.lines().zip(after.lines()).find(|(before, after)| before != after);
             assert_eq!(other, None, "`recspeed study {name} --recorded --document docs/studies.md` writes the section");

@@ -7,7 +7,7 @@ use recspeed_types::study::{Missing, StudyCell, StudyReport, StudyRow, StudyTabl
 use super::row::Measured;
 
 /// Why a row has no number that no command has asked for so far.
-const NOT_YET: &str = "not measured yet";
+pub(super) const NOT_YET: &str = "not measured yet";
 
 /// A row that is not measured yet, by the title of its table and its name.
 #[derive(Debug, Clone, Copy)]

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use recspeed_types::study::{StudyReport, Whose};
 
-use super::keep::{Extent, Kept, Shown, keep};
+use super::keep::{Extent, Kept, Shown, keep, last};
+use super::named_files::{self, Known, extent_of_files, named_section, own_section, section_kept};
 use super::standing::Ended;
 use super::{StudyArgs, StudyError, document, nothing_measured, render, section_of};
 use crate::command::failure::CommandError;
 use crate::command::output;
-use crate::whole_file;
 
 /// Where a report has come to.
 #[derive(Debug, Default)]
@@ -47,17 +47,28 @@ impl Told {
 /// # Errors
 /// The report cannot be put into words.
 pub(super) fn tell(args: &StudyArgs, ended: &Ended, extent: Extent) -> io::Result<Told> {
-    let report = &ended.report;
+    let (report, rest) = (&ended.report, ended.rest.as_ref());
     let json = serde_json::to_string_pretty(report)?;
     let mut told = Told::default();
-    if args.section.is_none() && !nothing_measured(report) {
-        told.places.extend(for_the_page(args, ended, extent));
+    let is_empty = nothing_measured(report);
+    let of_files = extent_of_files(args, extent, is_empty);
+    // As it is before anything is written: the section of a document may be of one of these.
+    let mut known = Known { others: named_files::others(args, &report.study), ..Known::default() };
+    if args.section.is_none() && !is_empty {
+        let kept = for_the_page(args, ended, extent);
+        told.places.extend(kept.as_ref().map(|kept| kept.file.clone()));
+        known.now = last(args.home.as_deref(), &report.study)
+            .filter(|_| kept.as_ref().is_some_and(|kept| !matches!(kept.shown, Shown::Last(_))));
+        known.page = kept.and_then(|kept| kept.last);
+    } else {
+        known.page = last(args.home.as_deref(), &report.study);
     }
     if let Some(path) = &args.out {
-        match whole_file::write(path, json.as_bytes()) {
+        match named_files::put_out(path, (report, rest), of_files) {
             // In a pipe it does not stay.
-            Ok(()) => told.places.extend(path.is_file().then(|| path.clone())),
-            Err(source) => told.unwritten.push(CommandError::WriteFile { path: path.clone(), source }),
+            Ok(None) => told.places.extend(path.is_file().then(|| path.clone())),
+            Ok(Some(why)) => output::complain(&format!("recspeed: {} keeps its report, which {why}.", path.display())),
+            Err(error) => told.unwritten.push(error),
         }
     }
     // Programs read what was measured; people also what was not yet, and by which command it is. A section of its own has
@@ -67,16 +78,19 @@ pub(super) fn tell(args: &StudyArgs, ended: &Ended, extent: Extent) -> io::Resul
         _ => Cow::Borrowed(report),
     };
     if let Some(path) = &args.document {
-        let text = match &args.section {
-            None => render::markdown(&read),
-            Some(name) => render::markdown(&part(report, name)),
+        let section = section_of(args, &report.study);
+        let text = |own: &str| {
+            let found = match &args.section {
+                None => own_section(own, &known, (report, rest), of_files),
+                Some(name) => named_section(own, render::markdown(&part(report, name)), report, of_files),
+            };
+            found.map_err(|why| section_kept(path, &section, why))
         };
-        match document::put(path, &section_of(args, &report.study), &text, report.partial.is_some()) {
-            Ok(true) => told.places.push(path.clone()),
-            Ok(false) => output::complain(&format!(
-                "recspeed: {} keeps its section, which is of a whole report.",
-                path.display()
-            )),
+        match document::put(path, &section, text) {
+            Ok(None) => told.places.push(path.clone()),
+            Ok(Some(why)) => {
+                output::complain(&format!("recspeed: {} keeps its section, which {why}.", path.display()));
+            }
             Err(error) => told.unwritten.push(error.into()),
         }
     }
@@ -85,15 +99,15 @@ pub(super) fn tell(args: &StudyArgs, ended: &Ended, extent: Extent) -> io::Resul
     Ok(told)
 }
 
-/// Keeps the report and says what the page shows now. Returns the file that it stands in.
-fn for_the_page(args: &StudyArgs, Ended { report, rest, .. }: &Ended, extent: Extent) -> Option<PathBuf> {
+/// Keeps the report and says what the page shows now.
+fn for_the_page(args: &StudyArgs, Ended { report, rest, .. }: &Ended, extent: Extent) -> Option<Kept> {
     match keep(args.home.as_deref(), (report, rest.as_ref()), extent) {
         Ok(None) => None,
         Ok(Some(kept)) => {
             for sentence in sentences(&kept, report) {
                 output::complain(&format!("recspeed: {sentence}"));
             }
-            Some(kept.file)
+            Some(kept)
         }
         // The report is worth more than its copy for the page.
         Err(error) => {
@@ -152,6 +166,7 @@ mod tests {
             file: file.into(),
             shown,
             earlier: earlier.map(PathBuf::from),
+            last: None,
         };
         assert!(sentences(&kept("mixed.json", Shown::Whole, None), &report).is_empty());
         assert_eq!(

@@ -3,7 +3,7 @@
 
 use recspeed_engines::find;
 use recspeed_types::builtin::BuiltinDataset;
-use recspeed_types::study::retrieval::{Beyond, CONTAINERS, Retrieved};
+use recspeed_types::study::retrieval::{Beyond, CONTAINERS, Retrieved, WARM_ROWS, WARM_S};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow, StudyTable, Unit, Whose};
 
 use super::super::differences::{first_versions, note, other_versions, thread_difference};
@@ -63,9 +63,12 @@ pub(super) fn conditions(entry: &BuiltinDataset, args: &RetrievalArgs) -> String
     format!(
         "The first rows of {} (made up, seed {SEED}): user and item as 32-bit numbers, rating as a 32-bit float, timestamp as a 64-bit \
          number, but for Burn's tensors, which hold a device's own integers: of 32 bits on flex, times too, of 64 on LibTorch, ids too; a process \
-         of its own for each container and size, which was told to take {}. Rows in Rust and in the tab are read by one thread whatever that is.",
+         of its own for each container and size, which was told to take {}. Rows in Rust and in the tab are read by one thread whatever that is. \
+         Before any row is timed, all are read once in batches, and the first {WARM_ROWS} one by one, again and again for {:.0} ms at least, in every \
+         container alike.",
         entry.title,
-        figures::counted(args.study.threads.unwrap_or(1).into(), "thread", "threads")
+        figures::counted(args.study.threads.unwrap_or(1).into(), "thread", "threads"),
+        WARM_S * 1e3
     )
 }
 
@@ -400,16 +403,26 @@ mod tests {
         }
     }
 
-    fn times_of(candidates: &[Candidate], size: &Size) -> StudyTable {
-        let args = RetrievalArgs {
+    fn args() -> RetrievalArgs {
+        RetrievalArgs {
             full: false,
             rows: Vec::new(),
             containers: Vec::new(),
             batch_rows: 4,
             tab: None,
             study: super::super::StudyArgs::default(),
-        };
-        times(&args, candidates, size)
+        }
+    }
+
+    fn times_of(candidates: &[Candidate], size: &Size) -> StudyTable {
+        times(&args(), candidates, size)
+    }
+
+    #[test]
+    fn the_head_says_for_how_long_every_container_is_read_before_it_is_timed() {
+        let text = conditions(&recspeed_types::builtin::BUILTIN_DATASETS[0], &args());
+        let due = "and the first 100 one by one, again and again for 20 ms at least, in every container alike.";
+        assert!(text.ends_with(due), "{text}");
     }
 
     #[test]

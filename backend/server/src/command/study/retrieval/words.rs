@@ -13,12 +13,13 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "Other hardware. A row here is all four columns, every number taken out as one of the language's own (`tensor[row].item()`, `vector[row]`) \
          and added up, which is checked against the written rows; the paper does not say what its loop read. Rows in Python hold the time of \
          Python's own loop, as the paper's do; what the same loop takes with nothing read stands beside them. Where not all rows are read, the cell \
-         says of how many it was scaled.",
+         says of how many it was scaled. Each pass is a call of its own: a browser compiles anew what is busy, and changes to the better code at a call.",
     ),
     (
         "Memory",
         "The paper printed `sys.getsizeof`: the size of the Python object, which does not depend on the number of rows. The table shows it beside \
-         the buffers that the object points to and what the process grew by. `resident` of small containers is mostly what the allocator takes at once; \
+         the buffers that the object points to and what the process grew by. Of Arrow's and NumPy's arrays `sys.getsizeof` counts the numbers too; here \
+         they are left out of `one object`, as of all others. `resident` of small containers is mostly what the allocator takes at once; \
          below what can be measured is what takes less than a page of memory, or room that the process had already.",
     ),
     (
