@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --users) users=$2; sh
 --no-baselines) bare=1;; --resume) echo "$2" >> "$here/resumed"; shift;; esac; shift; done
 spec=$(cat)
 number() { printf '%s' "$spec" | sed -n 's/.*"'"$1"'":\([0-9.]*\).*/\1/p'; }
-kind=$(printf '%s' "$spec" | sed -n 's/.*"recommender":{"kind":"\([a-z-]*\)".*/\1/p')
+kind=$(printf '%s' "$spec" | sed -n 's/.*"recommender":{"kind":"\([a-z0-9-]*\)".*/\1/p')
 seed=$(number seed); neighbours=$(number neighbours)
 on=test; case "$spec" in *'"on":"validation"'*) on=validation;; esac
 echo "$kind $seed $on $neighbours" >> "$here/ran"
@@ -36,7 +36,7 @@ case "$kind" in slim|warp) fail;; esac
 refuse() { code=invalid-spec; status=2; [ -e "$here/too-large" ] && { code=out-of-memory; status=3; }
 say '"kind":"failed","code":"'$code'","cause":"there are no such neighbours","detail":"","refusal":{"instead":[]}'; exit $status; }
 [ -e "$here/refuse-all" ] && refuse
-[ "$(cat "$here/refuse-kind" 2>/dev/null)" = "$kind" ] && refuse
+[ -e "$here/refuse-kind" ] && [ "$(cat "$here/refuse-kind")" = "$kind" ] && refuse
 [ -e "$here/refused" ] && case " $(cat "$here/refused") " in *" $neighbours "*) refuse;; esac
 [ -e "$here/slow" ] && [ "$(wc -l < "$here/ran")" -eq "$(cat "$here/slow")" ] && {
 say '"kind":"phase","phase":"fit"'; sleep "$(cat "$here/slow-for" 2>/dev/null || echo 3)"

@@ -81,7 +81,7 @@ fn engines_of_pipelines_and_sharding_are_named_as_those_of_the_four_layer_networ
     let rest = "recspeed study pipeline-vs-sharded --repeats 1 --engines";
     let on_gpu = "burn@libtorch-cuda,burn@cuda,pytorch@cuda,torchgpipe@cuda";
     let due = format!("{rest} pytorch,torchgpipe,{on_gpu}");
-    assert_eq!(commands(&page()), [due.as_str(), "recspeed engines install deepspeed", with_mpi]);
+    assert_eq!(commands(&page()), [due.as_str(), with_mpi, "recspeed engines install deepspeed"]);
     let output = study(&["--engines", "pytorch,torchgpipe"]);
     assert!(output.status.success(), "{}", said(&output));
     let engines = "recspeed engines install pytorch torchgpipe deepspeed";
