@@ -7,7 +7,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use recspeed_parallel::{
@@ -20,6 +22,10 @@ use crate::nccl::{self, Ways};
 
 /// How long ranks may take to end once one has failed.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a rank with a core of its own looks out for its message before it sleeps. To be woken takes about as long, and what replicas
+/// and stages say to each other layer by layer is mostly there sooner.
+const LOOK_OUT: Duration = Duration::from_micros(50);
 
 /// Threads that train together.
 pub(crate) struct Threads {
@@ -75,6 +81,10 @@ struct Hub {
     /// Of each rank: something has come for it, or a rank has ended. Nobody else wakes for a message: ranks have a core each, and
     /// whoever wakes for nothing takes one of them.
     arrived: Vec<Condvar>,
+    /// Of each rank: how many messages have come for it. It is read without the lock, which a sender needs.
+    came: Vec<AtomicU32>,
+    /// Whether each rank has a core of its own: one that looks out for its message would keep another one from sending it.
+    cores: bool,
     /// What each rank did last: one that hangs cannot say it.
     did: Vec<Mutex<LastOperations>>,
     /// A rank has ended.
@@ -86,7 +96,9 @@ impl Hub {
         let mail = Mutex::new(Mail { ended: vec![false; ranks], waits: vec![None; ranks], ..Mail::default() });
         let arrived = (0..ranks).map(|_| Condvar::new()).collect();
         let did = (0..ranks).map(|_| Mutex::default()).collect();
-        Self { mail, arrived, did, ended: Condvar::new() }
+        let came = (0..ranks).map(|_| AtomicU32::new(0)).collect();
+        let cores = available_parallelism().is_ok_and(|cores| cores.get() >= ranks);
+        Self { mail, arrived, came, cores, did, ended: Condvar::new() }
     }
 
     /// The mail stays whole where a rank panics: nothing that can panic runs under the lock.
@@ -108,6 +120,20 @@ impl Hub {
         }
         self.ended.notify_all();
         self.arrived.iter().for_each(Condvar::notify_all);
+    }
+
+    /// Puts a message into a rank's box.
+    fn post(&self, from: usize, to: usize, tag: Tag, message: Message) {
+        self.mail().boxes.entry((from, to, tag)).or_default().push_back(message);
+        self.came[to].fetch_add(1, Ordering::Release);
+        self.arrived[to].notify_one();
+    }
+
+    /// Looks out for a message to a rank until `until`; more than `came` are there, or the time is over.
+    fn look_out(&self, rank: usize, came: u32, until: Instant) {
+        while self.came[rank].load(Ordering::Acquire) == came && Instant::now() < until {
+            std::hint::spin_loop();
+        }
     }
 
     /// A rank has failed that cannot end.
@@ -205,7 +231,7 @@ struct Thread {
 }
 
 impl Thread {
-    /// Blocks the thread: it has nothing else to do.
+    /// Blocks the thread: it has nothing else to do. Where each rank has a core, it first looks out for a message that is about to come.
     fn wait(
         &self,
         from: usize,
@@ -242,6 +268,14 @@ impl Thread {
                 return Err(CommError::Timeout { waiting, seconds: limit.as_secs(), last: last(), chain });
             }
             mail.waits[self.rank] = Some((waiting, begun));
+            // A message that was posted before the lock was taken may be counted only now: then it is looked for once more than needed.
+            let came = self.hub.came[self.rank].load(Ordering::Acquire);
+            if self.hub.cores && waited < LOOK_OUT {
+                drop(mail);
+                self.hub.look_out(self.rank, came, begun + LOOK_OUT);
+                mail = self.hub.mail();
+                continue;
+            }
             mail = self.hub.arrived[self.rank].wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -257,8 +291,7 @@ impl Transport for Thread {
     }
 
     async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
-        self.hub.mail().boxes.entry((self.rank, to, tag)).or_default().push_back(message);
-        self.hub.arrived[to].notify_one();
+        self.hub.post(self.rank, to, tag, message);
         Ok(())
     }
 

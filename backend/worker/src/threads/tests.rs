@@ -43,6 +43,22 @@ fn threads_add_up_as_tasks_do() {
 }
 
 #[test]
+fn whoever_looks_out_sees_what_comes_and_sleeps_when_its_time_is_over() {
+    let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+    assert!(Hub::new(cores).cores);
+    assert!(!Hub::new(cores + 1).cores, "nobody looks out where another rank needs the core");
+    let hub = Hub::new(2);
+        std::thread::scope(|scope| {
+        let looks = scope.spawn(|| hub.look_out(1, 0, Instant::now() + Duration::from_mins(1)));
+        hub.post(0, 1, Tag::new("a test", 0), Message::from_elems(vec![1.0_f32]));
+        looks.join().unwrap();
+    });
+    let begun = Instant::now();
+    hub.look_out(1, 1, begun + LOOK_OUT);
+    assert!(begun.elapsed() >= LOOK_OUT, "nothing more has come");
+}
+
+#[test]
 fn threads_train_as_tasks_do_by_every_strategy() {
     let threads = Threads { clock: Arc::new(|| 0), ..threads(Duration::from_mins(1)) };
     for ranks in 1..=4 {
