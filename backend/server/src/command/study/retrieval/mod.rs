@@ -263,7 +263,7 @@ fn once(
         _ => match command(candidate, worker, engines) {
             Ok(mut command) => {
                 describe(&mut command, args, candidate, columns.folder(), &asked);
-                ask(command, "", limit, &|| interrupts.take() > 0)
+                ask(command, "", limit, &|| interrupts.came())
             }
             Err(missing) => return Some(Found::Missing(missing)),
         },
