@@ -6,6 +6,7 @@
 mod balance;
 mod choice;
 mod dataset;
+mod divisible;
 mod engine;
 mod evaluation;
 mod features;

@@ -228,6 +228,8 @@ fn check_key_depth(text: &str) -> Result<(), SpecParseError> {
 /// fit; the reading goes on with the default of that field, so that one mistake hides no other.
 fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseError> {
     let mut mistakes = Vec::new();
+    // Of these, the whole numbers that their fields' types cannot hold.
+    let mut beyond = Vec::new();
     // A list that was written as empty asks for nothing, which `resolve` refuses; one that was left out leaves the choice.
     let names_none =
         value.pointer("/evaluation/metrics").and_then(serde_json::Value::as_array).is_some_and(Vec::is_empty);
@@ -235,6 +237,10 @@ fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseErro
         match located_once(&value) {
             Ok(spec) => break spec,
             Err(mistake) => {
+                let whole = |given: &serde_json::Value| given.is_i64() || given.is_u64();
+                if value.pointer(&pointer(&mistake.path)).is_some_and(whole) {
+                    beyond.push(mistakes.len());
+                }
                 let goes_on = mistakes.len() < MAX_MISTAKES && amend(&mut value, &mistake.path);
                 mistakes.push(mistake);
                 if !goes_on {
@@ -249,6 +255,14 @@ fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseErro
     if mistakes.is_empty() {
         return Ok(spec);
     }
+    for at in beyond {
+        let mistake: &mut SpecError = &mut mistakes[at];
+        if let Some(range) = range_of(&value, &mistake.path)
+            && let Some((given, _)) = mistake.message.split_once(ALLOWED)
+        {
+            mistake.message = format!("{given}{ALLOWED}{range}");
+        }
+    }
     // What was mistaken stands for something else now: what the ranges say of that, or of a section whose kind it is, would
     // not be about the document.
     let about_another = |error: &SpecError| {
@@ -262,6 +276,27 @@ fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseErro
     let ranges: Vec<SpecError> = ranges.into_iter().filter(|error| !about_another(error)).collect();
     mistakes.extend(ranges);
     Err(SpecParseError::Fields(SpecErrors(mistakes)))
+}
+
+/// What stands in a mistake before what is allowed.
+const ALLOWED: &str = "; allowed: ";
+
+/// The place of a field in JSON, as `/training/epochs`; none is there of a list's element.
+fn pointer(path: &str) -> String {
+    format!("/{}", path.replace('.', "/"))
+}
+
+/// The range of a field of a spec that can be read, as it is told of a number that its type holds and the field does not; `None` where it
+/// has none of its own.
+fn range_of(value: &serde_json::Value, path: &str) -> Option<String> {
+    let mut value = value.clone();
+    let (section, name) = path.rsplit_once('.')?;
+    let section = value.pointer_mut(&pointer(section))?.as_object_mut()?;
+    section.insert(name.to_owned(), u32::MAX.into());
+    let errors = located_once(&value).ok()?.resolve().err()?.0;
+    let told = errors.into_iter().find(|error| error.path == path)?.message;
+    let (_, range) = told.split_once(ALLOWED)?;
+    range.contains(" to ").then(|| range.to_owned())
 }
 
 /// Deserializes; the path and the words of the first field that does not fit.

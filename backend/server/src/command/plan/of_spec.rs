@@ -109,7 +109,6 @@ impl Planned {
     fn as_text(&self, args: &PlanArgs) -> String {
         let Self { strategy, outlook, .. } = self;
         let run = &outlook.simulation;
-        let several = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let parts = [
             format!(
                 "{}: {} of {}, {} parameters",
@@ -118,21 +117,7 @@ impl Planned {
                 several(strategy.layers.len(), "layer"),
                 self.parameters()
             ),
-            format!(
-                "{}: {}{}, {}, {}{}, ZeRO {}, recompute {}",
-                strategy.schedule.title(),
-                several(strategy.ranks, "rank"),
-                if strategy.chunks > 1 { format!(" of {} stages", strategy.chunks) } else { String::new() },
-                several(strategy.replicas, "replica"),
-                if strategy.tensor > 1 {
-                    format!("{} that share each layer, ", strategy.tensor)
-                } else {
-                    String::new()
-                },
-                several(strategy.micro_batches, "micro-batch").replace("batchs", "batches"),
-                strategy.level.zero_stage(),
-                strategy.recompute.as_str()
-            ),
+            asked(strategy),
             self.stages(),
             self.timed.as_ref().map(Timed::as_text).unwrap_or_default(),
             picture::draw_in_time(run),
@@ -298,7 +283,7 @@ impl Planned {
             Balance::By(by) => format!("; as equal in {} as can be (strategy.balance)", by.as_str()),
             Balance::ByHand(_) => "; cut by hand (strategy.balance)".to_owned(),
         };
-        format!("Stages, with times and messages of a micro-batch of {samples} rows{cut}:\n{table}")
+        format!("Stages, with times and messages of a micro-batch of {}{cut}:\n{table}", several(samples, "row"))
     }
 
     fn memory(&self) -> String {
@@ -409,6 +394,28 @@ impl Planned {
         });
         Ok(serde_json::to_string_pretty(&plan).map_err(std::io::Error::other)?)
     }
+}
+
+/// So many of something.
+fn several(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// What a strategy was asked for: all its ranks, and what they are.
+fn asked(strategy: &Strategy) -> String {
+    let stages = several(strategy.ranks * strategy.chunks, "stage");
+    let chunks = if strategy.chunks > 1 { format!(" ({} a rank)", strategy.chunks) } else { String::new() };
+    let sharers =
+        if strategy.tensor > 1 { format!("{} that share each layer, ", strategy.tensor) } else { String::new() };
+    format!(
+        "{}, {}: {stages}{chunks}, {}, {sharers}{}, ZeRO {}, recompute {}",
+        strategy.schedule.title(),
+        several(strategy.ranks * strategy.copies(), "rank"),
+        several(strategy.replicas, "replica"),
+        several(strategy.micro_batches, "micro-batch").replace("batchs", "batches"),
+        strategy.level.zero_stage(),
+        strategy.recompute.as_str()
+    )
 }
 
 fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {
