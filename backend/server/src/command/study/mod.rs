@@ -55,7 +55,7 @@ use load::Load;
 use standing::Ended;
 
 pub(crate) use error::StudyError;
-pub(crate) use present::{Settings, against_present};
+pub(crate) use present::{Settings, against_present, rows_that_it_lacks};
 
 /// The studies.
 #[derive(Debug, Subcommand)]
