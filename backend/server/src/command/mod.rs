@@ -33,7 +33,7 @@ use clap::Subcommand;
 
 use failure::CommandError;
 
-pub(crate) use study::{Settings, against_present};
+pub(crate) use study::{Settings, against_present, rows_that_it_lacks};
 
 /// What `recspeed` can be asked for in a terminal, besides `serve`.
 #[derive(Debug, Subcommand)]

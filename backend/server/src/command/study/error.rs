@@ -96,6 +96,16 @@ pub(crate) enum StudyError {
         /// What it has, or is.
         why: &'static str,
     },
+    /// A file that `--out` names holds something that is no report, which would be lost.
+    #[error(
+        "{} holds no report that this version can read, and stays as it is; give --out another file, or have it \
+         written over by --replace",
+        path.display()
+    )]
+    OutUnread {
+        /// The file.
+        path: PathBuf,
+    },
     /// A document has a section of a report of which something would be lost.
     #[error(
         "{} keeps its section `{section}`, which {why}; {remedy}, or have it written over by --replace",
@@ -138,6 +148,7 @@ impl StudyError {
             Self::Engines(_)
             | Self::Document { .. }
             | Self::OutKept { .. }
+            | Self::OutUnread { .. }
             | Self::SectionKept { .. }
             | Self::Unwritable { .. }
             | Self::Columns { .. }
