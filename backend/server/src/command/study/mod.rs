@@ -233,7 +233,8 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
             .map_err(|why| StudyError::Unwritable { path: path.clone(), why: why.to_string() })?;
     }
     if let Some(path) = &args.document {
-        let own = document::check(path, &section_of(args, command.name()))?;
+        let own = document::check(path, &section_of(args, command.name()));
+        let own = own.map_err(|error| StudyError::NoDocument(Box::new(error)))?;
         named_files::check(args, command.name(), &own, command.extent())?;
     }
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
