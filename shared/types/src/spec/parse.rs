@@ -1,5 +1,7 @@
 //! Text to spec and back: TOML for people, JSON on the wire, `--set key=value` on top of either.
 
+use std::num::IntErrorKind;
+
 use serde::Deserialize;
 use toml_parser::lexer::TokenKind;
 
@@ -10,6 +12,7 @@ use super::{ExperimentSpec, SpecError, SpecErrors, group};
 use crate::catalogue;
 use crate::limits::{MAX_NESTING, MAX_SPEC_BYTES};
 use crate::search::Search;
+use crate::sentences::{MOST_DIGITS, written};
 
 /// Dots in one TOML key. The spec has keys with one; each more makes the parsed tables one level deeper, and thousands
 /// would exhaust the stack.
@@ -154,7 +157,10 @@ impl ExperimentSpec {
 
     /// Writes TOML that [`Self::from_toml`] reads back to the same spec.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).unwrap_or_else(|error| format!("# this spec cannot be written as TOML: {error}\n"))
+        match toml::to_string(self) {
+            Ok(text) => without_rows_of_zeros(&text),
+            Err(error) => format!("# this spec cannot be written as TOML: {error}\n"),
+        }
     }
 
     /// Writes JSON that [`Self::from_json`] reads back to the same spec, when every number is finite.
@@ -166,6 +172,29 @@ impl ExperimentSpec {
 /// Said of a spec group where one experiment is due.
 const OF_A_GROUP: &str = "makes a spec group, and one experiment is due here; `recspeed compare FILE` and `recspeed search FILE` \
                           take a group, as a TOML file";
+
+/// The same TOML with each number of more than [`MOST_DIGITS`] characters as [`written`]: its writer knows no exponents, and puts 300 zeros
+/// into 1e-300.
+fn without_rows_of_zeros(text: &str) -> String {
+    let tokens: Vec<_> = toml_parser::Source::new(text).lex().collect();
+    let (mut shorter, mut done) = (String::with_capacity(text.len()), 0);
+    // A number with a point is two tokens with a dot between them; what stands within quotes is one of another kind.
+    for parts in tokens.windows(3) {
+        let [whole, dot, decimals] = parts else { continue };
+        if (whole.kind(), dot.kind(), decimals.kind()) != (TokenKind::Atom, TokenKind::Dot, TokenKind::Atom) {
+            continue;
+        }
+        let (from, to) = (whole.span().start(), decimals.span().end());
+        if to - from > MOST_DIGITS
+            && let Ok(number) = text[from..to].parse::<f64>()
+        {
+            shorter.push_str(&text[done..from]);
+            shorter.push_str(&written(number));
+            done = to;
+        }
+    }
+    shorter + &text[done..]
+}
 
 /// The sections of a spec.
 const SECTIONS: [&str; 8] =
@@ -362,6 +391,12 @@ fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecPars
     })
 }
 
+/// Whether a text is a whole number that 64 bits do not hold, which no field takes: as a text it would be told back in quotes.
+fn is_too_large(text: &str) -> bool {
+    text.parse::<i64>()
+        .is_err_and(|error| matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow))
+}
+
 /// What an assigned value stands behind, so that it is a document.
 const ASSIGNED: &str = "v = ";
 
@@ -400,6 +435,11 @@ fn assign(table: &mut toml::Table, at: &str, assignment: &str) -> Result<(), Spe
         // Nobody means a text by it: as one it would be refused in words that are about something else.
         Err(error) if text.starts_with(['{', '[']) => {
             return Err(SpecParseError::field(format!("{at}{}", key.trim()), not_toml(text, &error)));
+        }
+        Err(_) if is_too_large(text) => {
+            let message =
+                format!("is {}, beyond ±{}; give a smaller number, or put a text in quotes", shorten(text), i64::MAX);
+            return Err(SpecParseError::field(format!("{at}{}", key.trim()), message));
         }
         _ => None,
     };

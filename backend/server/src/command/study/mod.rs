@@ -249,7 +249,8 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         named_files::check_out(args, command.name())?;
     }
     if let Some(path) = &args.document {
-        let own = document::check(path, &section_of(args, command.name()))?;
+        let own = document::check(path, &section_of(args, command.name()));
+        let own = own.map_err(|error| StudyError::NoDocument(Box::new(error)))?;
         named_files::check(args, (command.name(), &command.own_command()), &own, command.extent())?;
     }
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
