@@ -173,7 +173,7 @@ fn opens_within(limit: Duration, hub: &Arc<Hub>, rank: usize) -> io::Result<Dead
              worker without the feature nccl",
             limit.as_secs_f64()
         );
-        hub.fail(RankFailure { rank, cause, follows: false });
+        hub.fail(RankFailure::new(rank, cause));
     })
 }
 
@@ -182,7 +182,7 @@ pub(crate) fn caught(rank: usize, work: impl FnOnce() -> Result<(), RankFailure>
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
         let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(RankFailure { rank, cause: format!("it panicked: {words}"), follows: false })
+        Err(RankFailure::new(rank, format!("it panicked: {words}")))
     })
 }
 
@@ -191,7 +191,7 @@ fn no_thread(rank: usize, what: &str, error: &io::Error) -> RankFailure {
     let cause = format!(
         "no thread could be had {what} ({error}); set strategy.ranks or engine.threads lower, or let your user have more threads (ulimit -u)"
     );
-    RankFailure { rank, cause, follows: false }
+    RankFailure::new(rank, cause)
 }
 
 impl Threads {
@@ -216,7 +216,7 @@ impl Threads {
         }
         let mail = hub.mail();
         let rank = mail.holds_up(mail.ended.iter().position(|ended| !ended).unwrap_or_default());
-        let hangs = || RankFailure { rank, cause: format!("did not end within {} s", grace.as_secs()), follows: false };
+        let hangs = || RankFailure::new(rank, format!("did not end within {} s", grace.as_secs()));
         let failure = mail.failed.clone().unwrap_or_else(hangs);
         drop(mail);
         (self.abandon)(&failure);
