@@ -370,7 +370,7 @@ fn ranks_that_wait_for_each_other_are_all_named_by_one_that_waits_for_them() {
 fn a_rank_whose_message_is_there_and_that_has_not_woken_yet_waits_for_nobody() {
     let waiting = Waiting { rank: 1, from: 2, tag: Tag::new("activation", 1) };
     let mut mail =
-        Mail { ended: vec![false; 3], waits: vec![None, Some((waiting, Instant::now())), None], ..Mail::default() };
+        Mail { ended: vec![false; 3], waits: vec![None, Some((waiting, Ran::begin())), None], ..Mail::default() };
     assert!(matches!(mail.seen(1), Seen::Waits(wait) if wait.from == 2));
     assert_eq!((mail.holds_up(1), mail.seen(0)), (2, Seen::Busy));
     mail.boxes.entry((2, 1, waiting.tag)).or_default().push_back(Message::from_elems(vec![1.0_f32]));
