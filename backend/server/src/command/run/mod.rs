@@ -345,6 +345,12 @@ fn listen(
             }
             Heard::TooLong => return Err(process.give_up(WorkerError::too_long())),
             Heard::Nothing => {
+                if asked.is_none()
+                    && !story.is_over()
+                    && let Some(after) = process.stopped_too_long()
+                {
+                    return Err(process.give_up(WorkerError::stopped(after)));
+                }
                 let now = begun.elapsed();
                 let is_too_long = |limit: &Duration| silence.lasts(now) > *limit && silence.foretold(now).is_none();
                 if let Some(limit) = options.silence.filter(is_too_long) {
