@@ -29,10 +29,10 @@ const THERE_AND_BACK: f64 = 3.0;
 /// on Beauty 5-core, 28,544 parameters of its block and 154,000 rows in 0.86 s, with the rows that it looks up).
 const OF_MATRICES_PER_S: f64 = GFLOPS * 1e9 / 2.0;
 /// The same of networks that go through a history in small steps (on one thread of an Intel Xeon, judgements included: 22 epochs of GRU4Rec,
-/// 82,000 parameters and 131,000 rows each, in 862 s; 13 of Caser, 125,000 multiply-adds a row, in 643 s: half of this. On two threads of
+/// 82,000 parameters and 131,000 rows each, in 862 s; 13 of Caser, 125,000 multiply-adds a row, in 643 s: a third of this. On two threads of
 /// another one, an epoch of `MovieLens` 100K: GRU4Rec 2.1 s, and 9 with histories of 200 items; Caser with windows of 20 on 20,000 rows 24 s: up
-/// to three times this).
-const OF_SMALL_STEPS_PER_S: f64 = 2e9;
+/// to two and a half times this).
+const OF_SMALL_STEPS_PER_S: f64 = 3e9;
 /// Shares of attention of one head, there and back, that are computed in a second: powers, dropout, sums and slopes of each, which no
 /// product of matrices counts (BERT4Rec on `MovieLens` 100K, two threads of an Intel Xeon: 1.5 s where 42,000 slots score 50 each in two blocks,
 /// 5 s where 94,000 score 200; SASRec on 50,000 of its rows, 2.6 s where 54,000 score 350).
@@ -122,6 +122,9 @@ impl Work {
         // A row of slots is as long as the longest history; where nobody knows that, as one is in the mean.
         let mean = rows.div_ceil(data.users.max(1));
         let scored = longest.map_or(mean, |longest| longest.min(length.max(1))).max(mean) as f64;
+        let heads = of("heads") * of("blocks");
+        // Vectors of positions are looked up, and nothing is multiplied with them.
+        let dense = if heads > 0 { dense.saturating_sub(of("factors") * length) } else { dense };
         let of_a_sample = match entry.kind {
             "caser" => {
                 let [window, horizontal, vertical] = ["window", "horizontal", "vertical"].map(of);
@@ -135,7 +138,6 @@ impl Work {
             "bert4rec" => dense as f64 + attention(&of, scored) + recommender.float("hidden") * asked * d,
             _ => dense as f64 + attention(&of, scored) + asked * d,
         };
-        let heads = of("heads") * of("blocks");
         // Windows and blocks score fewer of them.
         let scored = if entry.kind == "sasrec" {
             blocks_of(recommender).within(Some(scored as u64)).rows().scored as f64
