@@ -127,6 +127,44 @@ test("the model of a run in the tab answers a user and a basket as that of the s
   await page.context().close();
 });
 
+test("whom to ask for, how many and the button lie apart at every width, and nothing covers the number", async () => {
+  const page = await openPage(browser, lab.link);
+  const run = await page.evaluate(async () => {
+    const dataset = { source: "builtin", id: "beauty-synthetic-10k", min_user: 2 };
+    const spec = { version: 1, dataset, recommender: { kind: "item-knn" }, evaluation: { metrics: ["ndcg@5"], max_users: 50 } };
+    const headers = { "content-type": "application/json" };
+    return (await (await fetch("/api/runs", { method: "POST", headers, body: JSON.stringify({ spec }) })).json()).id;
+  });
+  await page.goto(`${lab.base}/r/${run}`);
+  await page.locator(id("ask-user")).first().waitFor({ timeout: 60_000 });
+  for (const width of [1440, 1024, 860, 390, 320]) {
+    await page.setViewportSize({ width, height: 900 });
+    const { boxes, hit } = await page.evaluate(() => {
+      const named = (name) => document.querySelector(`[data-testid="${name}"]`);
+      named("ask-k").scrollIntoView({ block: "center" });
+      const boxes = ["ask-whom", "ask-k", "ask-go"].map((name) => {
+        const { left, right, top, bottom } = named(name).getBoundingClientRect();
+        return { name, left, right, top, bottom };
+      });
+      const { right, top, bottom } = boxes[1];
+      // The number stands at the right end of its field.
+      return { boxes, hit: document.elementFromPoint(right - 16, (top + bottom) / 2)?.dataset.testid };
+    });
+    const told = `${width} px: ${JSON.stringify(boxes)}`;
+    for (const [at, one] of boxes.entries()) {
+      assert.ok(one.left >= 0 && one.right <= width, told);
+      for (const other of boxes.slice(at + 1)) {
+        const beside = one.right <= other.left || other.right <= one.left;
+        assert.ok(beside || one.bottom <= other.top || other.bottom <= one.top, `${one.name} and ${other.name}, ${told}`);
+      }
+    }
+    assert.equal(hit, "ask-k", told);
+    assert.ok(boxes[0].right - boxes[0].left >= 150, `an id has no room, ${told}`);
+  }
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a run whose model is not kept says why nobody can ask it", async () => {
   const page = await openPage(browser, lab.base);
   const { showcase } = await page.evaluate(async () => (await fetch("/api/lab")).json());

@@ -312,6 +312,56 @@ test("numbers of logarithmic bars stand at their lines and never touch each othe
   }
 });
 
+test("words in place of a bar's number stay within the card, however narrow the page", async () => {
+  const stopped = structuredClone(REPORT);
+  for (const row of stopped.tables[0].rows.slice(1)) {
+    row.cells[0] = { cell: "missing", install: "recspeed study mixed --repeats 3", why: "not measured: the study was stopped" };
+  }
+  await writeFile(join(lab.home, "studies/mixed.json"), JSON.stringify({ ...stopped, study: "mixed" }));
+  const page = await open("/studies/mixed");
+  await page.locator(id("study-bars")).waitFor();
+  for (const width of [1440, 1200, 1100, 1024, 900, 768, 600, 390, 320]) {
+    await page.setViewportSize({ width, height: 900 });
+    const { edge, words } = await page.locator(id("study-bars")).evaluate((figure) => {
+      // What a text takes, which may be more than its box.
+      const reach = (element) => {
+        const range = document.createRange();
+        range.selectNodeContents(element);
+        const { left, right } = range.getBoundingClientRect();
+        return { left, right, text: element.textContent };
+      };
+      const { left, right } = figure.getBoundingClientRect();
+      return { edge: { left, right }, words: [...figure.querySelectorAll(".bar-name, .bar-value")].map(reach) };
+    });
+    assert.equal(words.filter(({ text }) => text === "not measured: the study was stopped").length, 5, `${width} px`);
+    const out = words.filter(({ left, right }) => left < edge.left - 1 || right > edge.right + 1);
+    assert.deepEqual(out, [], `${width} px, from ${edge.left} to ${edge.right}`);
+    // A name beside them keeps room for a word.
+    const names = await page.locator(".bar-name").evaluateAll((all) => all.map((name) => name.getBoundingClientRect().width));
+    assert.ok(Math.min(...names) >= 60, `${width} px: ${names}`);
+  }
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("no two landmarks of a study have the same name", async () => {
+  const here = structuredClone(REPORT);
+  here.tables[0].title = "Measured here";
+  await writeFile(join(lab.home, "studies/mixed.json"), JSON.stringify({ ...here, study: "mixed" }));
+  const page = await open("/studies/mixed");
+  // What was measured here; what Recspeed’s authors measured, of one table and of many.
+  for (const [path, ready] of [["mixed", "study-report"], ["pipeline-vs-sharded", "study-recorded"], ["retrieval", "study-recorded"]]) {
+    await page.goto(`${lab.base}/studies/${path}`);
+    await page.locator(id(ready)).waitFor();
+    const { violations, passes } = await new AxeBuilder({ page }).withRules(["landmark-unique"]).analyze();
+    assert.deepEqual(violations.flatMap((found) => found.nodes.map((node) => node.html.slice(0, 120))), [], path);
+    assert.equal(passes.length, 1, `${path}: the rule was not applied`);
+  }
+  assert.ok(await page.getByRole("region", { name: /^Table: Measured: 10,000 rows$/ }).isVisible());
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("an interrupted study says so, and one that there is not is told", async () => {
   const page = await open("/studies/methods");
   await page.locator(`${id("study-status")}[data-status="interrupted"]`).waitFor();

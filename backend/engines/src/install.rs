@@ -52,8 +52,8 @@ impl Engines {
     ///
     /// Packages of which files are not as they were installed are installed again. Where it does not start even so, its environment is made
     /// anew; so is one that was made in another place, before the lab's folder was moved. Where a mending fails, what was there before it is
-    /// noted, and taken back once it is whole and starts again. Packages that have been downloaded whole are not downloaded again; they are
-    /// removed once all is installed.
+    /// noted, and taken back once it is whole and starts again. Packages that have been downloaded whole are not downloaded again where
+    /// their index lets pip keep them (a header `Cache-Control` or `ETag`); what is kept is removed once all is installed.
     ///
     /// # Errors
     /// [`EngineError`]: too little room, no Python, no network, or what was installed does not start.
@@ -281,7 +281,10 @@ impl<'a> Installation<'a> {
         })
     }
 
-    /// Installs packages from pinned requirements. What was downloaded whole is kept in [`Self::downloads`].
+    /// Installs packages from pinned requirements. What was downloaded whole is kept in [`Self::downloads`] until all is
+    /// installed, by pip's cache: packages of an index that sends `Cache-Control` or `ETag` with them, as PyPI does. Of
+    /// another one, as some mirrors, pip keeps nothing. `pip download` would, but only once it has every package, and
+    /// source packages, as that of `torchgpipe`, could not be built behind it without an index.
     pub(crate) fn packages(&self, requirements: &str, tell: &mut dyn FnMut(Step)) -> Result<(), EngineError> {
         let mut pip = self.pip("install");
         pip.arg("--cache-dir").arg(self.downloads()).arg("--requirement").arg(self.list(requirements)?);

@@ -4,6 +4,7 @@
 mod stand_in;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -180,6 +181,36 @@ fn an_environment_that_is_there_is_used_and_its_other_versions_are_named() {
     assert!(!folder.path().join("log").exists(), "it was changed");
     fs::remove_file(&python).expect("gone");
     assert_eq!(state(&home, "pytorch"), "stale");
+}
+
+#[test]
+fn an_environment_that_is_there_is_tried_and_that_is_said_before_it_answers() {
+    for (kind, due) in [
+        ("pytorch", "pytorch: trying whether it starts with "),
+        ("deepspeed", "deepspeed: compiling a part of it, then trying whether it starts with "),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let may_answer = folder.path().join("may-answer");
+        // It does not wait for ever: a command that says nothing must fail this test and not hang it.
+        let waits = format!(
+            "for n in $(seq 300); do if [ -e '{}' ]; then break; fi; sleep 0.1; done; {GOOD}",
+            may_answer.display()
+        );
+        let python = stand_in(folder.path(), "exit 1", &waits).display().to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
+        command.args(["engines", "install", kind, "--existing", &python, "--json", "--home"]).arg(folder.path());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command runs");
+        let mut said = String::new();
+        let mut from = BufReader::new(child.stderr.take().expect("a pipe"));
+        from.read_line(&mut said).expect("a line");
+        assert!(said.starts_with(due) && said.contains(&python), "{said}");
+        assert!(child.try_wait().expect("ours").is_none(), "it has not answered yet");
+        fs::write(&may_answer, "").expect("a file");
+        // What else it says is read, so that it can end.
+        from.read_to_string(&mut said).expect("text");
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(json(&output)["engines"][0]["record"]["own"], false, "{said}");
+    }
 }
 
 #[test]

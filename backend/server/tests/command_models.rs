@@ -225,7 +225,7 @@ fn a_trained_model_is_exported_in_each_format_and_into_new_folders_only() {
         assert!(text.contains("item-knn of the run ") && text.contains(file), "{text}");
         assert!(bench.path(format).join(file).is_file() && bench.path(format).join("spec.toml").is_file());
     }
-    let error = bench.refused(4, &["export", "--model", "model", "--to", "parquet"]);
+    let error = bench.refused(2, &["export", "--model", "model", "--to", "parquet"]);
     assert_eq!(error, "recspeed: parquet holds other files; name a new or empty folder\n");
     let text = bench.said(&["export", "--model", "model", "--predictions", "test", "--to", "test.parquet"]);
     assert!(text.contains("test rows with their predictions in test.parquet"), "{text}");
@@ -235,6 +235,14 @@ fn a_trained_model_is_exported_in_each_format_and_into_new_folders_only() {
     let due = "recspeed: --to names test.parquet, which is there already and is not replaced; ";
     assert!(error.starts_with(due), "{error}");
     assert_eq!(std::fs::read(bench.path("test.parquet")).unwrap(), before);
+    // However it is wrong, what a place is refused for is the same mistake.
+    for (more, due) in [
+        (&["--predictions", "test", "--to", "p.csv"][..], "p.csv could be Parquet or Arrow"),
+        (&["--to", "test.parquet"], "which cannot be written: a file stands where a folder must be"),
+    ] {
+        let error = bench.refused(2, &[&["export", "--model", "model"][..], more].concat());
+        assert!(error.contains(due), "{error}");
+    }
     let error = bench.refused(4, &["export", "--model", "model", "--predictions", "validation", "--to", "v.parquet"]);
     assert!(error.contains("has no validation rows"), "{error}");
 }
@@ -264,7 +272,7 @@ fn places_that_cannot_be_written_are_refused_before_the_work() {
     std::fs::write(bench.path("taken"), "important").unwrap();
     std::fs::create_dir(bench.path("thesis")).unwrap();
     std::fs::write(bench.path("thesis/thesis.tex"), "important").unwrap();
-    let error = bench.refused(4, &["run", "spec.toml", "--model", "thesis"]);
+    let error = bench.refused(2, &["run", "spec.toml", "--model", "thesis"]);
     assert_eq!(error, "recspeed: thesis holds other files; name a new or empty folder\n");
     for (flag, what, command) in [
         ("--model", "folder", "run spec.toml"),

@@ -326,6 +326,35 @@ fn nobody_whom_a_worker_has_started_outlives_it_even_stopped() {
 }
 
 #[test]
+fn a_worker_with_ranks_whose_process_is_stopped_is_found_in_their_time_and_leaves_nobody() {
+    let bench = Bench::new("sleep 60 > \"$here/out\" 2>&1 & echo $! $$ > \"$here/left\"; kill -STOP $$; sleep 60");
+    let more = ["--set", "strategy.kind=data-parallel", "--set", "strategy.ranks=2", "--set", "strategy.timeout=2"];
+    let start = Instant::now();
+    let output = bench.run(&more);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let told = "the worker's process is stopped: it did not go on for 2 s, as long as its ranks wait for each other, and was ended; let \
+                it go on sooner (kill -CONT), or set strategy.timeout higher";
+    assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    let left = fs::read_to_string(bench.path("left")).expect("it was started");
+    let limit = Instant::now() + Duration::from_secs(20);
+    for pid in left.split_whitespace() {
+        while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < limit, "{pid} is still there");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_worker_without_ranks_may_be_stopped_and_goes_on() {
+    let stops = "(sleep 3; kill -CONT $$) & kill -STOP $$";
+    let output = Bench::new(&format!("{stops}\n{FINISH}")).run(&["--json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 1);
+}
+
+#[test]
 fn a_missing_worker_is_named_with_the_remedy() {
     let bench = Bench::new("");
     let output = Command::new(env!("CARGO_BIN_EXE_recspeed"))

@@ -5,6 +5,8 @@ mod baselines;
 mod bench;
 #[path = "command_search/budget.rs"]
 mod budget;
+#[path = "command_search/damaged.rs"]
+mod damaged;
 #[path = "command_search/twice.rs"]
 mod twice;
 
@@ -188,29 +190,6 @@ fn a_trial_that_was_killed_goes_on_from_its_checkpoint() {
     let left = fs::read_dir(bench.path("found")).unwrap();
     let left: Vec<String> = left.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     assert!(left.iter().all(|name| !name.ends_with(".checkpoints")), "{left:?}");
-}
-
-#[test]
-fn a_search_takes_nothing_from_a_log_that_another_one_writes_or_that_somebody_damaged() {
-    let bench = Bench::new(SEARCH);
-    let four = || search(&bench, &["--trials", "4"]);
-    assert!(four().status.success());
-    let log = bench.path("found/log.jsonl");
-    let whole = fs::read_to_string(&log).unwrap();
-    let lock = fs::File::open(&log).unwrap();
-    lock.lock().unwrap();
-    let busy = four();
-    assert!(busy.status.code() == Some(2) && stderr(&busy).contains("another search is writing"), "{}", stderr(&busy));
-    lock.unlock().unwrap();
-    let damaged = whole.replacen("\"number\":2", "\"number\":", 1);
-    fs::write(&log, &damaged).unwrap();
-    let refused = four();
-    assert!(refused.status.code() == Some(2) && stderr(&refused).contains("line 3 of"), "{}", stderr(&refused));
-    assert_eq!(fs::read_to_string(&log).unwrap(), damaged);
-    // Trials of other data do not count beside those of these.
-    fs::write(&log, whole.replace("\"data\":\"abc\"", "\"data\":\"other\"")).unwrap();
-    let other = search(&bench, &["--trials", "5"]);
-    assert!(stderr(&other).contains("the data are no longer those"), "{}", stderr(&other));
 }
 
 #[test]

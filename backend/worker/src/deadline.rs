@@ -4,6 +4,8 @@ use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use crate::ran::{LOOK, Ran};
+
 /// Dropped in time, it says nothing.
 #[derive(Debug)]
 pub(crate) struct Deadline {
@@ -11,15 +13,22 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// Calls `late` on a thread of its own, unless what it gives is dropped before.
+    /// Calls `late` on a thread of its own, unless what it gives is dropped before. Time in which the process is stopped is not counted.
     ///
     /// # Errors
     /// No thread can be had.
     pub(crate) fn after(limit: Duration, late: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (in_time, waits) = channel::<()>();
         std::thread::Builder::new().name("deadline".to_owned()).spawn(move || {
-            if waits.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-                late();
+            let mut ran = Ran::begin();
+            loop {
+                let left = limit.saturating_sub(ran.look());
+                if left.is_zero() {
+                    return late();
+                }
+                if waits.recv_timeout(left.min(LOOK)) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
             }
         })?;
         Ok(Self { _in_time: in_time })

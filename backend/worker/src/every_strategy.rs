@@ -137,7 +137,7 @@ impl Case {
         let rank = communicator.rank();
         let own = self.trained(communicator).await.map_err(|error| match error {
             TrainError::Comm(error) => RankFailure::from(error),
-            error => RankFailure { rank, cause: error.to_string(), follows: false },
+            error => RankFailure::new(rank, error.to_string()),
         })?;
         let task = &tasks[rank];
         assert_eq!(own.bits, task.bits, "{self:?}, rank {rank}: the same numbers and moments");

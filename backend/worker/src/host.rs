@@ -167,8 +167,10 @@ impl Host for Process {
                 warner.emit(EventKind::Warning { message });
             }),
             abandon: Box::new(move |failure| {
-                let cause = format!("A rank of the training failed, and not all others could be ended: {failure}.");
-                let failure = RunFailure::new(FailureCode::Worker, cause);
+                let cause = sentence(&failure.to_string());
+                let ended = "Not all other ranks could be ended, so the worker ended with them.";
+                let failure = RunFailure::new(FailureCode::Worker, format!("{cause} {ended}"))
+                    .with_detail(failure.detail.clone());
                 let status = failure.code.exit_status();
                 complain(format_args!("recspeed-worker: {failure}"));
                 // The rank that hangs may do so because nobody reads what it tells.

@@ -40,6 +40,7 @@ mod output;
 mod per_user;
 mod predict;
 mod probe;
+mod ran;
 mod reader;
 mod recommend;
 mod retrieval;

@@ -49,8 +49,7 @@ pub(crate) fn write(arguments: &PredictArguments) -> ExitCode {
 }
 
 fn predicted(arguments: &PredictArguments) -> Result<usize, RunFailure> {
-    let data = |cause: String| RunFailure::new(FailureCode::Data, cause);
-    try_table(&arguments.out).map_err(data)?;
+    try_table(&arguments.out)?;
     let Opened { spec, stored, mut reader } =
         reader::open(&arguments.model, arguments.spec_dir.clone(), arguments.data_home.clone())?;
     let part = match arguments.rows.as_str() {
@@ -60,16 +59,21 @@ fn predicted(arguments: &PredictArguments) -> Result<usize, RunFailure> {
     };
     let StoredPredictions { rows, predictions, of_ratings } = stored_predictions(&spec, &stored, part, &mut reader)?;
     let column = if of_ratings { "prediction" } else { "score" };
-    write_table(&arguments.out, &rows, column, &predictions).map_err(data)?;
+    write_table(&arguments.out, &rows, column, &predictions)?;
     Ok(rows.len())
 }
 
+/// A file that was asked for wrongly: its exit status is that of every other place which no command can write.
+fn refused(cause: String) -> RunFailure {
+    RunFailure::new(FailureCode::InvalidSpec, cause)
+}
+
 /// Whether the name of the file says Parquet; Arrow otherwise.
-fn is_parquet(path: &Path) -> Result<bool, String> {
+fn is_parquet(path: &Path) -> Result<bool, RunFailure> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("parquet") => Ok(true),
         Some("arrow" | "feather" | "ipc") => Ok(false),
-        _ => Err(format!("{} could be Parquet or Arrow; name it .parquet or .arrow", path.display())),
+        _ => Err(refused(format!("{} could be Parquet or Arrow; name it .parquet or .arrow", path.display()))),
     }
 }
 
@@ -77,22 +81,23 @@ fn unwritten(path: &Path, cause: &dyn std::fmt::Display) -> String {
     format!("cannot write {}: {cause}; make room, or name a file in a folder that you may write", path.display())
 }
 
-fn taken(path: &Path) -> String {
-    format!("{} is there already and is not replaced; name another file, or remove that one first", path.display())
+fn taken(path: &Path) -> RunFailure {
+    let there = "is there already and is not replaced; name another file, or remove that one first";
+    refused(format!("{} {there}", path.display()))
 }
 
 /// Whether [`write_table`] can, before anything is predicted.
-fn try_table(path: &Path) -> Result<(), String> {
+fn try_table(path: &Path) -> Result<(), RunFailure> {
     is_parquet(path)?;
     // A link that leads nowhere is there, too.
     if path.symlink_metadata().is_ok() {
         return Err(taken(path));
     }
-    file_beside(path).map(drop).map_err(|error| unwritten(path, &error))
+    file_beside(path).map(drop).map_err(|error| refused(unwritten(path, &error)))
 }
 
 /// Writes the file whole or not at all, and in place of none.
-fn write_table(path: &Path, rows: &Interactions, column: &str, predictions: &[f32]) -> Result<(), String> {
+fn write_table(path: &Path, rows: &Interactions, column: &str, predictions: &[f32]) -> Result<(), RunFailure> {
     let is_parquet = is_parquet(path)?;
     let further = [(column, predictions)];
     let written = write_new(path, |to| {
@@ -106,7 +111,7 @@ fn write_table(path: &Path, rows: &Interactions, column: &str, predictions: &[f3
         Ok(_) => Ok(()),
         // It came while the rows were predicted.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken(path)),
-        Err(error) => Err(unwritten(path, &error)),
+        Err(error) => Err(RunFailure::new(FailureCode::Internal, unwritten(path, &error))),
     }
 }
 
@@ -121,9 +126,14 @@ mod tests {
     #[test]
     fn a_table_that_cannot_be_written_is_told_before_anything_is_predicted() {
         let folder = tempfile::tempdir().unwrap();
-        let message = try_table(&folder.path().join("no/such/folder.arrow")).unwrap_err();
+        let refused = |name: &str| {
+            let failure = try_table(&folder.path().join(name)).unwrap_err();
+            assert_eq!(failure.code.exit_status(), 2, "{failure}");
+            failure.cause
+        };
+        let message = refused("no/such/folder.arrow");
         assert!(message.starts_with("cannot write ") && message.contains("name a file in a folder"), "{message}");
-        assert!(try_table(&folder.path().join("out.csv")).unwrap_err().contains("could be Parquet or Arrow"));
+        assert!(refused("out.csv").contains("could be Parquet or Arrow"));
         try_table(&folder.path().join("out.arrow")).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "trying leaves nothing behind");
     }
@@ -137,9 +147,9 @@ mod tests {
         for name in ["out.parquet", "out.arrow"] {
             let path = folder.path().join(name);
             std::fs::write(&path, "important").unwrap();
-            for message in [try_table(&path), write_table(&path, &rows, "score", &[0.5])].map(Result::unwrap_err) {
+            for failure in [try_table(&path), write_table(&path, &rows, "score", &[0.5])].map(Result::unwrap_err) {
                 let due = format!("{} is there already and is not replaced; name another file, or", path.display());
-                assert!(message.starts_with(&due), "{message}");
+                assert!(failure.cause.starts_with(&due) && failure.code.exit_status() == 2, "{failure}");
             }
             assert_eq!(std::fs::read_to_string(&path).unwrap(), "important");
         }

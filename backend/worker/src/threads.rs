@@ -2,7 +2,8 @@
 //!
 //! A rank that fails or panics tells the others at once: whoever waits, for whomever, ends too. A rank that hangs is found within the
 //! time that the spec gives, or thirty times as long while it works alone: whoever has waited so long follows the waits of the others to
-//! the rank that waits for nobody, and names that one. A thread cannot be ended from outside, so the process then ends.
+//! the rank that waits for nobody, and names that one. A thread cannot be ended from outside, so the process then ends. All this is by
+//! the time that the process runs: where it was stopped as a whole nobody has hung.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -19,6 +20,7 @@ use recspeed_parallel::{
 
 use crate::deadline::Deadline;
 use crate::nccl::{self, Ways};
+use crate::ran::{LOOK, Ran};
 
 /// How long ranks may take to end once one has failed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -45,8 +47,8 @@ pub(crate) struct Threads {
 struct Mail {
     boxes: HashMap<(usize, usize, Tag), VecDeque<Message>>,
     ended: Vec<bool>,
-    /// What each rank waits for, and since when. It stays where a rank gives up: others still see by it for whom that one has waited.
-    waits: Vec<Option<(Waiting, Instant)>>,
+    /// What each rank waits for, and how long by now. It stays where a rank gives up: others still see by it for whom that one has waited.
+    waits: Vec<Option<(Waiting, Ran)>>,
     /// The failure that was there first, of those that have a cause of their own.
     failed: Option<RankFailure>,
     /// Of the others.
@@ -61,8 +63,8 @@ impl Mail {
         }
         match self.waits[rank] {
             // Where its message is there it only has not woken yet.
-            Some((waiting, since)) if !self.boxes.contains_key(&(waiting.from, rank, waiting.tag)) => {
-                Seen::Waits(SeenWait::new(waiting, since.elapsed().as_micros() as u64))
+            Some((waiting, ran)) if !self.boxes.contains_key(&(waiting.from, rank, waiting.tag)) => {
+                Seen::Waits(SeenWait::new(waiting, ran.so_far().as_micros() as u64))
             }
             _ => Seen::Busy,
         }
@@ -144,20 +146,18 @@ impl Hub {
         self.arrived.iter().for_each(Condvar::notify_all);
     }
 
-    /// Waits until all ranks have ended or `until` holds; whether it did before the deadline.
-    fn wait(&self, deadline: Option<Instant>, until: impl Fn(&Mail) -> bool) -> bool {
+    /// Waits until all ranks have ended or `until` holds; whether it did within the limit.
+    fn wait(&self, limit: Option<Duration>, until: impl Fn(&Mail) -> bool) -> bool {
+        let mut ran = Ran::begin();
         let mut mail = self.mail();
         loop {
             if until(&mail) || mail.ended.iter().all(|&ended| ended) {
                 return true;
             }
-            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return false;
-            }
-            mail = match deadline {
+            mail = match limit.map(|limit| limit.saturating_sub(ran.look())) {
                 None => self.ended.wait(mail).unwrap_or_else(PoisonError::into_inner),
-                Some(_) => self.ended.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0,
+                Some(left) if left.is_zero() => return false,
+                Some(left) => self.ended.wait_timeout(mail, left.min(LOOK)).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
     }
@@ -173,7 +173,7 @@ fn opens_within(limit: Duration, hub: &Arc<Hub>, rank: usize) -> io::Result<Dead
              worker without the feature nccl",
             limit.as_secs_f64()
         );
-        hub.fail(RankFailure { rank, cause, follows: false });
+        hub.fail(RankFailure::new(rank, cause));
     })
 }
 
@@ -182,7 +182,7 @@ pub(crate) fn caught(rank: usize, work: impl FnOnce() -> Result<(), RankFailure>
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
         let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(RankFailure { rank, cause: format!("it panicked: {words}"), follows: false })
+        Err(RankFailure::new(rank, format!("it panicked: {words}")))
     })
 }
 
@@ -191,7 +191,7 @@ fn no_thread(rank: usize, what: &str, error: &io::Error) -> RankFailure {
     let cause = format!(
         "no thread could be had {what} ({error}); set strategy.ranks or engine.threads lower, or let your user have more threads (ulimit -u)"
     );
-    RankFailure { rank, cause, follows: false }
+    RankFailure::new(rank, cause)
 }
 
 impl Threads {
@@ -211,12 +211,12 @@ impl Threads {
         hub.wait(None, |mail| mail.failed.is_some() || mail.ended[0]);
         let failed = hub.mail().failed.is_some();
         let grace = if failed { GRACE } else { self.timeout };
-        if hub.wait(Some(Instant::now() + grace), |_| false) {
+        if hub.wait(Some(grace), |_| false) {
             return;
         }
         let mail = hub.mail();
         let rank = mail.holds_up(mail.ended.iter().position(|ended| !ended).unwrap_or_default());
-        let hangs = || RankFailure { rank, cause: format!("did not end within {} s", grace.as_secs()), follows: false };
+        let hangs = || RankFailure::new(rank, format!("did not end within {} s", grace.as_secs()));
         let failure = mail.failed.clone().unwrap_or_else(hangs);
         drop(mail);
         (self.abandon)(&failure);
@@ -241,6 +241,7 @@ impl Thread {
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
         let (begun, waiting) = (Instant::now(), Waiting { rank: self.rank, from, tag });
+        let mut ran = Ran::since(begun);
         let mut mail = self.hub.mail();
         loop {
             if let Some(messages) = mail.boxes.get_mut(&(from, self.rank, tag))
@@ -259,7 +260,7 @@ impl Thread {
             if mail.ended[from] {
                 return Err(CommError::PeerEnded { rank: self.rank, peer: from, cause: None });
             }
-            let waited = begun.elapsed();
+            let waited = ran.look();
             let left = limit.saturating_sub(waited);
             if left.is_zero() {
                 let own = SeenWait::new(waiting, waited.as_micros() as u64);
@@ -268,7 +269,7 @@ impl Thread {
                 let chain = Box::new(chain.with_last(|rank| self.hub.did(rank).to_vec()));
                 return Err(CommError::Timeout { waiting, seconds: limit.as_secs(), last: last(), chain });
             }
-            mail.waits[self.rank] = Some((waiting, begun));
+            mail.waits[self.rank] = Some((waiting, ran));
             // A message that was posted before the lock was taken may be counted only now: then it is looked for once more than needed.
             let came = self.hub.came[self.rank].load(Ordering::Acquire);
             if self.hub.cores && waited < LOOK_OUT {
@@ -277,7 +278,8 @@ impl Thread {
                 mail = self.hub.mail();
                 continue;
             }
-            mail = self.hub.arrived[self.rank].wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
+            let sleep = self.hub.arrived[self.rank].wait_timeout(mail, left.min(LOOK));
+            mail = sleep.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use recspeed_plan::timeline::Stacked;
 
-/// A kind of bytes; in this order they are stacked, what stays below what comes and goes.
+/// A kind of bytes; in this order they are stacked, what stays below what comes and goes. What a run measured of them is told in the same
+/// words ([`super::compared`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Band {
     /// Learnt numbers.
@@ -11,7 +12,7 @@ pub(crate) enum Band {
     Gradients,
     /// The optimizer's state.
     Optimizer,
-    /// What comes and goes: activations, messages, gathered layers.
+    /// What comes and goes: activations, messages, gathered layers, what the update computes with.
     Activations,
 }
 
@@ -25,7 +26,7 @@ impl Band {
             Self::Parameters => "parameters",
             Self::Gradients => "gradients",
             Self::Optimizer => "optimizer state",
-            Self::Activations => "activations and messages",
+            Self::Activations => "activations and what comes and goes",
         }
     }
 

@@ -27,4 +27,4 @@ pub(crate) use setup::{
 };
 pub(crate) use ticks::{tick_labels, ticks};
 pub(crate) use waits::{about_waits, strips};
-pub(crate) use words::{Headline, about_bar, bubble, compared, headline, summary, time, verdict};
+pub(crate) use words::{Headline, about_bar, bubble, compared, dropped, headline, summary, time, verdict};

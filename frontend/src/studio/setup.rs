@@ -5,7 +5,7 @@ use recspeed_plan::pace::GFLOPS;
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::{
-    Assumed, Balance, Change, EvaluationOutlook, Judging, Layer, Outlook, PlanError, ProcessNeeds, Recompute,
+    Assumed, Balance, Change, EvaluationOutlook, Judging, Layer, Lessons, Outlook, PlanError, ProcessNeeds, Recompute,
     ScheduleKind, Strategy, of_spec, whole_layers,
 };
 use recspeed_types::spec::{BalanceBy, Optimizer, ResolvedSpec};
@@ -248,10 +248,11 @@ impl Setup {
             let own = self.own_spec().and_then(|spec| {
                 let data = Extent::foretold(&spec.dataset);
                 let threads = spec.engine.threads.map_or(THREADS, u64::from);
-                let evaluation = EvaluationOutlook::of_spec(&spec, data.as_ref(), Judging { threads, rows: None });
-                let whole = whole_layers(&spec.recommender, data.as_ref())?;
                 // Nobody has read how long histories are.
-                let assumed = Assumed { speed: self.speed(), link: self.link(), data, filled: 1.0 };
+                let judging = Judging { threads, rows: None, lessons: Lessons::default() };
+                let evaluation = EvaluationOutlook::of_spec(&spec, data.as_ref(), judging);
+                let whole = whole_layers(&spec.recommender, data.as_ref())?;
+                let assumed = Assumed { speed: self.speed(), link: self.link(), data, filled: 1.0, longest: None };
                 let own = of_spec(&spec, assumed)?;
                 Some((own, whole, evaluation.unwrap_or_default()))
             });
@@ -302,7 +303,8 @@ impl Setup {
 
     /// All that is set, around these layers.
     fn around(&self, layers: Vec<Layer>) -> Strategy {
-        let evaluation = EvaluationOutlook::of_predictions(&layers, Judging { threads: THREADS, rows: None });
+        let judging = Judging { threads: THREADS, rows: None, lessons: Lessons::default() };
+        let evaluation = EvaluationOutlook::of_predictions(&layers, judging);
         let optimizer = if self.optimizer == "sgd" { OptimizerState::None } else { OptimizerState::TwoMoments };
         Strategy {
             layers,

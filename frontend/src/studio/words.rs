@@ -7,7 +7,7 @@ use recspeed_plan::{Change, Idle, Layout, Outlook, RankOutlook, ScheduleKind, St
 use recspeed_types::event::{MemoryBytes, Sent};
 
 use super::setup::{Cut, SCHEDULES, Setup};
-use crate::charts::{bytes, count, counted, share};
+use crate::charts::{bytes, capital, count, counted, share};
 
 /// A number of the plan: its name, itself, what stands beside it, what it means.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,7 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
                 bytes(process.total()),
                 bytes(process.evaluation)
             ),
-            help: "Parameters, gradients, optimizer state and the most activations and messages at once, in 32 bits. Ranks that are threads of one process take together what stands beside it: updates, the allocator, what the first rank brings together and what it evaluates with come on top, the last with the experiment’s engine.threads, or one; the data are not counted.",
+            help: "Parameters, gradients, optimizer state and the most activations and what else comes and goes at once, in 32 bits. Ranks that are threads of one process take together what stands beside it: updates, the allocator, what the first rank brings together and what it evaluates with come on top, the last with the experiment’s engine.threads, or one; the data are not counted.",
         },
         Headline {
             id: "traffic",
@@ -133,6 +133,19 @@ impl Setup {
     }
 }
 
+/// What a turn of a knob has dropped: borders set by hand, which were for another number of stages or another model. `None` where they
+/// stand, or there were none.
+pub(crate) fn dropped(before: &Setup, after: &Setup) -> Option<String> {
+    let Cut::ByHand(counts) = &before.cut else { return None };
+    if after.cut != Cut::Time {
+        return None;
+    }
+    let same = counts.len() == after.ranks * after.chunks;
+    let whose = if same { "another model".to_owned() } else { counted(counts.len() as u64, "stage") };
+    let counts = counts.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    Some(format!("The borders set by hand ({counts} layers) were for {whose}: the stages are equal in time now."))
+}
+
 /// A bar in words.
 pub(crate) fn about_bar(bar: &Bar, layout: Option<Layout>, measured: bool) -> String {
     let what = match (bar.part, bar.micro_batch) {
@@ -157,14 +170,17 @@ pub(crate) fn about_bar(bar: &Bar, layout: Option<Layout>, measured: bool) -> St
     )
 }
 
-/// What was measured, beside what was foretold: the bubble and, where the run told it, the fullest rank and the one that sent most.
+/// What was measured, beside what was foretold: of a pipeline the bubble and, where the run told it, the fullest rank and the one that
+/// sent most.
 pub(crate) fn compared(
     outlook: &Outlook,
     bars: &[Bar],
     (fullest, sent): (Option<MemoryBytes>, Option<Sent>),
 ) -> Option<String> {
-    let bubble =
-        format!("Bubble {} measured, {} foretold", share(bubble_of(bars)?), share(outlook.simulation.bubble()));
+    let bubble = bubble_of(bars)?;
+    // Ranks that are no pipeline fill and drain none.
+    let bubble = (outlook.schedule.ranks() > 1)
+        .then(|| format!("bubble {} measured, {} foretold", share(bubble), share(outlook.simulation.bubble())));
     let memory = fullest.map(|held| {
         let (measured, foretold) = (bytes(held.on_the_device()), bytes(outlook.fullest().1));
         match held.at_peak {
@@ -178,10 +194,10 @@ pub(crate) fn compared(
                 ];
                 let parts = parts.into_iter().filter(|(_, held)| *held > 0);
                 let parts = parts.map(|(name, held)| format!("{name} {}", bytes(held))).collect::<Vec<_>>().join(", ");
-                format!("; fullest rank {measured} measured ({parts}), {foretold} foretold")
+                format!("fullest rank {measured} measured ({parts}), {foretold} foretold")
             }
             // Of a run whose ranks told only the most of each part.
-            None => format!("; fullest rank at most {measured} measured, {foretold} foretold"),
+            None => format!("fullest rank at most {measured} measured, {foretold} foretold"),
         }
     });
     let sent = sent.map(|sent| {
@@ -190,9 +206,10 @@ pub(crate) fn compared(
         // What is sent of tables depends on the data, which the page has not read.
         let apart = if outlook.beside > 0 { " without tables" } else { "" };
         let waited = time(sent.waited_per_step_us() as f64);
-        format!("; most sent in a step {measured} measured, {foretold} foretold{apart}, that rank waited {waited}")
+        format!("most sent in a step {measured} measured, {foretold} foretold{apart}, that rank waited {waited}")
     });
-    Some(format!("{bubble}{}{}.", memory.unwrap_or_default(), sent.unwrap_or_default()))
+    let parts: Vec<String> = bubble.into_iter().chain(memory).chain(sent).collect();
+    (!parts.is_empty()).then(|| format!("{}.", capital(&parts.join("; "))))
 }
 
 /// The whole picture in words.
@@ -301,7 +318,9 @@ mod tests {
     #[test]
     fn slow_links_and_one_rank_are_told() {
         let (text, _) = said(&Setup { link: "gigabit", ranks: 1, replicas: 8, ..Setup::default() });
-        assert!(text.contains("exchanging gradients with the replicas. Try batches of 512"), "{text}");
+        // The knob has what each replica gets, a spec what all of them share.
+        let tried = "exchanging gradients with the replicas. Try batches of 4096, 512 in each replica: ";
+        assert!(text.contains(tried), "{text}");
         let alone = Setup { ranks: 1, micro_batches: 1, ..Setup::default() };
         let (text, _) = said(&Setup { optimizer: "sgd", ..alone.clone() });
         assert!(text.starts_with("One rank computes"), "{text}");
@@ -345,6 +364,39 @@ mod tests {
         let expected =
             format!("most sent in a step 3.0 MiB measured, {foretold} foretold, that rank waited {}.", time(25.0));
         assert!(said.ends_with(&expected), "{said}");
+    }
+
+    #[test]
+    fn borders_by_hand_that_go_with_their_stages_are_told_and_those_that_stay_are_not() {
+        let by_hand = Setup { cut: Cut::ByHand(vec![100, 20, 20, 11]), ..Setup::default() };
+        let turned = |turn: &dyn Fn(&mut Setup)| {
+            let mut after = by_hand.clone();
+            turn(&mut after);
+            dropped(&by_hand, &after)
+        };
+        let told = |whose: &str| {
+            let told = format!(
+                "The borders set by hand (100, 20, 20, 11 layers) were for {whose}: the stages are equal in time now."
+            );
+            Some(told)
+        };
+        assert_eq!(turned(&|setup| setup.set_choice("schedule", "interleaved")), told("4 stages"));
+        assert_eq!(turned(&|setup| setup.set_number("ranks", 3)), told("4 stages"));
+        assert_eq!(turned(&|setup| setup.set_number("depth", 20)), told("another model"));
+        assert_eq!(turned(&|setup| setup.set_choice("schedule", "zb-h1")), None, "as many stages");
+        assert_eq!(turned(&|setup| setup.set_number("micro-batches", 3)), None);
+        assert_eq!(dropped(&Setup::default(), &Setup { ranks: 3, ..Setup::default() }), None, "there were none");
+    }
+
+    #[test]
+    fn of_ranks_that_are_no_pipeline_no_bubble_is_told() {
+        let alone = Setup { ranks: 1, micro_batches: 1, replicas: 2, ..Setup::default() };
+        let (strategy, outlook) = alone.plan().expect("it is possible");
+        let bars = recspeed_plan::timeline::bars_of(&strategy, &outlook);
+        assert_eq!(compared(&outlook, &bars, (None, None)), None);
+        let sent = Sent { steps: 1, bytes: 1 << 20, messages: 8, waited_us: 50 };
+        let said = compared(&outlook, &bars, (None, Some(sent))).expect("it has sent something");
+        assert!(said.starts_with("Most sent in a step 1.0 MiB measured, "), "{said}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec};
 use recspeed_types::{EventKind, FailureCode, MetricKind, MetricName};
 
 use crate::audience::Audience;
+use crate::beside_popularity::warn_of_fewer_hits;
 use crate::enriched::{Inputs, shuffled_inputs};
 use crate::evaluate::{Evaluated, UserTable, Values, predict_test_rows};
 use crate::fit::classical_failure;
@@ -29,7 +30,8 @@ const OF_LISTS: &str = "popularity";
 /// anew, which is to do harm; and what learns no more than deviations has nothing to be held against them. Whoever runs
 /// many to choose among them wants none.
 ///
-/// One that fails is told as a warning, and left out: the result is as true without it.
+/// One that fails is told as a warning, and left out: the result is as true without it. What was trained and finds less
+/// than popularity is warned of.
 ///
 /// # Errors
 /// [`RunFailure`]: the host stopped it.
@@ -60,9 +62,14 @@ pub(crate) fn baselines(
         tell(host, 1, total);
     }
     if let Some(audience) = ranked_for.filter(|_| !hits.is_empty()) {
-        let made = of_lists(spec, data, (audience, &hits[..]), host);
+        let mut of_users = UserTable { users: audience.test_users.clone(), columns: BTreeMap::new() };
+        let made = of_lists(spec, data, (audience, &hits[..]), &mut of_users, host);
         keep(&mut all, (OF_LISTS, &hits[..]), made, host, story)?;
         tell(host, total, total);
+        // The first that was asked for alone: of many one would be less by chance.
+        if let Some(&first) = hits.first() {
+            warn_of_fewer_hits(spec, first, (&evaluated.users, &of_users), host, story);
+        }
     }
     Ok(Some(all))
 }
@@ -99,17 +106,18 @@ fn of_ratings(
     Ok(errors.iter().filter_map(value).collect())
 }
 
-/// The hits of lists by popularity, made for the same people.
+/// The hits of lists by popularity, made for the same people. `table`: gets those of each of them.
 fn of_lists(
     spec: &ResolvedSpec,
     data: &Prepared,
     (audience, hits): (&Audience, &[MetricName]),
+    table: &mut UserTable,
     host: &mut dyn Host,
 ) -> Result<Values, RunFailure> {
     let model = fitted(OF_LISTS, spec, data, host)?;
-    let (mut values, mut nobody) = (Values::new(), UserTable::default());
+    let mut values = Values::new();
     let question = Question::new(spec, data, audience, hits);
-    question.ask(data, model.as_ref(), (hits, &mut values, &mut nobody), &mut Quiet(host))?;
+    question.ask(data, model.as_ref(), (hits, &mut values, table), &mut Quiet(host))?;
     Ok(values)
 }
 

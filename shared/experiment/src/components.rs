@@ -1,7 +1,7 @@
 //! What the components of a hybrid take, before the first of them is fitted: networks by their plan, the others by what
 //! they say themselves. What a network has on a device with memory of its own is held against that, each network alone.
 
-use recspeed_plan::pace::{GFLOPS, remedy, training_seconds};
+use recspeed_plan::pace::{GFLOPS, lessons_seconds, remedy};
 use recspeed_plan::whole::{others, refusal_where};
 use recspeed_plan::words::instead;
 use recspeed_plan::{
@@ -12,7 +12,7 @@ use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec, Training};
 use recspeed_types::{Extent, FailureCode, Instead};
 
 use crate::fit::classical_failure;
-use crate::foresee::{extent_for, longest};
+use crate::foresee::{extent_for, lessons_of};
 use crate::{Checkpoints, Host, RunFailure};
 
 /// Bytes of a number.
@@ -116,11 +116,10 @@ fn refuse_there(
 /// How large the data of a component are, and what it learns from; `None` where it is no network.
 fn learnt_from(spec: &ResolvedSpec, request: &FitRequest<'_>) -> Option<(Extent, Lessons)> {
     let (component, data) = (request.recommender, request.data);
-    let training = training_of(spec, component)?;
+    training_of(spec, component)?;
     let known = (data.user_attributes, data.item_attributes);
     let extent = extent_for(component, data.interactions, known);
-    let longest = longest(component, training.batch_size.into(), (data.interactions, data.rows));
-    Some((extent, Lessons { rows: Some(data.rows.len() as u64), longest: Some(longest), about: None }))
+    Some((extent, lessons_of(component, (data.interactions, data.rows))))
 }
 
 /// How a component is trained: as `[training]` says; of a loss that it does not have it takes its own.
@@ -166,8 +165,9 @@ fn planned(
         let refusal = refusal.map(|cause| Refused { message: named(&cause), kinds: others(&whole) });
         return Some(Planned { bytes: outlook.total(), refusal });
     }
-    let filled = lessons.filled(component, training.batch_size.into());
-    let mut strategy = of_spec(&alone, Assumed::threads(GFLOPS).on(Some(data.clone())).filling(filled))?;
+    let batch = training.batch_size.into();
+    let assumed = Assumed::threads(GFLOPS).on(Some(data.clone())).learning(component, &lessons, batch);
+    let mut strategy = of_spec(&alone, assumed)?;
     strategy.memories = vec![here.memory.clone()];
     if let Some(rows) = lessons.rows {
         strategy.take_no_more_than(rows);
@@ -175,8 +175,7 @@ fn planned(
     strategy.needs = ProcessNeeds { checkpoints: writes, resumes, scorers: here.scorers, ..strategy.needs };
     let outlook = Outlook::of(&strategy).ok()?;
     let refusal = shortage(&alone, &strategy, &outlook).map(|cause| {
-        let rows = lessons.about.or(lessons.rows);
-        let seconds = rows.and_then(|rows| training_seconds(component, &training, data, rows));
+        let seconds = lessons_seconds(component, &training, data, &lessons);
         let message = named(&format!("{cause} {}", instead(component, seconds, true)));
         Refused { message, kinds: remedy(component.entry).instead }
     });
@@ -192,7 +191,6 @@ fn foretell_network(
 ) -> Option<Forecast> {
     let Planned { bytes, .. } = planned(spec, component, (data, lessons), here)?;
     let training = training_of(spec, component)?;
-    let rows = lessons.about.or(lessons.rows)?;
     let learnt = learnt(component, data)?;
     // On a device with memory of its own the dense parameters stay there.
     let stays = NUMBER * if here.memory == DeviceMemory::Machine { learnt.parameters() } else { learnt.of_tables() };
@@ -202,7 +200,7 @@ fn foretell_network(
         stays,
         // What it reads at the test are rows, and no numbers of its own.
         at_test: stays,
-        seconds: training_seconds(component, &training, data, rows)?,
+        seconds: lessons_seconds(component, &training, data, &lessons)?,
         remedy: remedy(component.entry),
     })
 }

@@ -125,7 +125,10 @@ fn fit_divided(
         (Some(Err(error)), Err(failure)) if failure.follows || (failure.rank == 0 && !follows(&error)) => {
             Err(neural_failure(error))
         }
-        (_, Err(failure)) => Err(RunFailure::new(FailureCode::Worker, sentence(&failure.to_string()))),
+        (_, Err(failure)) => {
+            let cause = sentence(&failure.to_string());
+            Err(RunFailure::new(FailureCode::Worker, cause).with_detail(failure.detail))
+        }
         (ended, Ok(())) => {
             let error = ended.and_then(Result::err).map_or_else(String::new, |error| error.to_string());
             Err(RunFailure::new(FailureCode::Internal, "The first rank ended without a model.").with_detail(error))
@@ -140,7 +143,7 @@ fn rank_failure(rank: usize, error: &NeuralFitError) -> RankFailure {
         // says that a rank has failed, and so does whoever needs that rank.
         NeuralFitError::Ranks(cause) => cause.clone().into(),
         // Numbers that are not finite, and a stop, come to all ranks at once: the first one tells.
-        error => RankFailure { rank, cause: error.to_string(), follows: rank > 0 },
+        error => RankFailure { follows: rank > 0, ..RankFailure::new(rank, error.to_string()) },
     }
 }
 
@@ -326,7 +329,8 @@ fn neural_failure(error: NeuralFitError) -> RunFailure {
         _ if error.code() == FailureCode::Cancelled => RunFailure::cancelled(),
         NeuralFitError::Elsewhere(Failure { code, cause, detail }) => RunFailure::new(code, cause).with_detail(detail),
         error => {
-            let failure = RunFailure::new(error.code(), sentence(&error.to_string()));
+            let detail = if let NeuralFitError::Ranks(cause) = &error { cause.detail() } else { String::new() };
+            let failure = RunFailure::new(error.code(), sentence(&error.to_string())).with_detail(detail);
             match error.refusal() {
                 Some(instead) => failure.refused(instead),
                 None => failure,
@@ -338,17 +342,21 @@ fn neural_failure(error: NeuralFitError) -> RunFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use recspeed_parallel::{Chain, ChainEnd, Tag, Waiting, Why};
+    use recspeed_parallel::{Chain, ChainEnd, Operation, OperationKind, Tag, Waiting, Why};
 
     #[test]
     fn a_time_out_is_the_failure_of_the_rank_that_hangs_and_not_of_the_one_that_gives_up() {
-        let waiting = Waiting { rank: 0, from: 1, tag: Tag::new("gradient", 3) };
+        let tag = Tag::new("gradient", 3);
+        let waiting = Waiting { rank: 0, from: 1, tag };
+        let last = vec![Operation { kind: OperationKind::Send, peer: 1, tag, bytes: 8, members: None }];
         let end = ChainEnd::Rank { rank: 2, why: Why::Busy, last: None };
         let chain = Box::new(Chain { waits: Vec::new(), end });
-        let error = NeuralFitError::Ranks(CommError::Timeout { waiting, seconds: 20, last: Vec::new(), chain });
+        let error = NeuralFitError::Ranks(CommError::Timeout { waiting, seconds: 20, last, chain });
         let failure = rank_failure(0, &error);
         assert_eq!((failure.rank, failure.follows), (2, false));
         assert!(failure.cause.starts_with("rank 2 hangs"), "{failure}");
+        let told = "Operations of rank 0, the newest last:\n  sent to rank 1 (gradient 3, 8 bytes)";
+        assert_eq!((failure.detail.as_str(), neural_failure(error).detail.as_str()), (told, told));
 
         // Of what comes to all ranks the first one tells.
         let stopped = NeuralFitError::Interrupted { step: 3 };

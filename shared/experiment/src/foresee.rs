@@ -1,11 +1,11 @@
 //! What is known of a run before it begins.
 
 use recspeed_data::{Attributes, Interactions};
-use recspeed_plan::pace::{GFLOPS, remedy, training_seconds};
+use recspeed_plan::pace::{GFLOPS, lessons_seconds, remedy};
 use recspeed_plan::whole::{others, refusal_where};
 use recspeed_plan::words::{bytes, instead, verdict};
 use recspeed_plan::{
-    Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, Strategy,
+    Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Limit, Outlook, ProcessNeeds, Room, Strategy,
     TablesOutlook, Whole, bottleneck, is_whole, of_spec, shortage,
 };
 use recspeed_types::catalogue::{Need, NoCheckpoints};
@@ -24,7 +24,7 @@ const _: () = assert!(recspeed_plan::blocks::TILE_SCORES == recspeed_recommender
 pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
     let data = Extent::foretold(&spec.dataset);
     // There is one row at least.
-    let lessons = Lessons { rows: Some(1), longest: None, about: rows_about(spec) };
+    let lessons = Lessons { rows: Some(1), lengths: None, about: rows_about(spec) };
     if let Some(data) = &data {
         components::refuse_what_cannot_fit(spec, data, lessons, host)?;
         if is_whole(spec.recommender.entry.kind) {
@@ -44,10 +44,9 @@ pub(crate) fn refuse_what_will_not_fit(
 ) -> Result<(), RunFailure> {
     let all = &data.interactions;
     let rows = data.fit_rows.len();
-    let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
+    let unread = Lessons { rows: Some(rows as u64), ..Lessons::default() };
     let is_trained = spec.recommender.entry.is_trained();
-    let longest = is_trained.then(|| longest(&spec.recommender, batch, (all, &data.fit_rows)));
-    let lessons = Lessons { rows: Some(rows as u64), longest, about: None };
+    let lessons = if is_trained { lessons_of(&spec.recommender, (all, &data.fit_rows)) } else { unread };
     if is_whole(spec.recommender.entry.kind) {
         return refuse_whole(spec, &extent_of_network(spec, data), lessons, all.len(), host);
     }
@@ -87,14 +86,13 @@ pub(crate) fn extent_for(
     recspeed_data::extent(interactions, known.0, known.1, recommender.names("attributes"))
 }
 
-/// What users have of the rows that are learnt from, in batches of `batch` of them.
-pub(crate) fn longest(
+/// What users have of the rows that are learnt from.
+pub(crate) fn lessons_of(
     recommender: &ResolvedRecommender,
-    batch: u64,
     (interactions, learnt): (&Interactions, &[u32]),
-) -> Longest {
+) -> Lessons {
     let users = learnt.iter().map(|&row| interactions.user[row as usize]);
-    Lessons::of(recommender, batch, interactions.n_users(), users).longest.unwrap_or_default()
+    Lessons::of(recommender, interactions.n_users(), users)
 }
 
 /// Refuses a training of a network that one device trains whole. What lies on a device with memory of its own is held against that.
@@ -110,7 +108,7 @@ fn refuse_whole(
         return Ok(());
     }
     let checkpoints = host.checkpoints();
-    let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
+    let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64), lessons };
     let evaluation = EvaluationOutlook::of_spec(spec, Some(data), judging).unwrap_or_default();
     let needs = ProcessNeeds {
         before: host.memory().now,
@@ -141,7 +139,7 @@ fn refuse(
 ) -> Result<(), RunFailure> {
     let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
     // What is told of bytes does not depend on the speed.
-    let assumed = Assumed::threads(GFLOPS).on(data.clone()).filling(lessons.filled(&spec.recommender, batch));
+    let assumed = Assumed::threads(GFLOPS).on(data.clone()).learning(&spec.recommender, &lessons, batch);
     let Some(mut strategy) = of_spec(spec, assumed) else { return Ok(()) };
     strategy.memories = (0..spec.strategy.ranks as usize).map(|rank| host.device_memory(spec, rank)).collect();
     let in_the_machine = |memory: &DeviceMemory| *memory == DeviceMemory::Machine;
@@ -150,7 +148,7 @@ fn refuse(
     }
     strategy.take_no_more_than(rows as u64);
     let checkpoints = host.checkpoints();
-    let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
+    let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64), lessons };
     // Where nobody knows how many items there are, a block of them may be a small one.
     let evaluation = sizes.as_ref().and_then(|sizes| EvaluationOutlook::of_spec(spec, Some(sizes), judging));
     // What another framework has trained answers in this process.
@@ -172,9 +170,11 @@ fn refuse(
     if causes.is_empty() {
         return Ok(());
     }
-    let training = spec.training.as_ref().zip(lessons.about);
+    // Where `rows` is only the least, no time is told by it.
+    let told = Lessons { rows: None, ..lessons };
     let sizes = sizes.unwrap_or_default();
-    let time = training.and_then(|(training, rows)| training_seconds(&spec.recommender, training, &sizes, rows));
+    let training = spec.training.as_ref();
+    let time = training.and_then(|training| lessons_seconds(&spec.recommender, training, &sizes, &told));
     causes.push(instead(&spec.recommender, time, strategy.ranks * strategy.copies() == 1));
     let kinds = remedy(spec.recommender.entry).instead;
     Err(RunFailure::new(FailureCode::OutOfMemory, causes.join(" ")).refused(Instead::kinds("recommender", kinds)))

@@ -8,6 +8,7 @@ mod attributes;
 mod audience;
 mod baselines;
 mod beside_mean;
+mod beside_popularity;
 mod breakdown;
 mod components;
 mod enriched;

@@ -275,6 +275,25 @@ fn one_list_for_everybody_is_told_of_whoever_should_tell_people_apart() {
     }
 }
 
+/// By the counts of ten thousand rows 12 % of the users find one of their items in ten; vectors that are still as they were drawn give
+/// lists at random.
+#[test]
+fn a_training_that_finds_less_than_popularity_is_told_with_what_to_set_and_one_that_finds_more_is_not() {
+    let told = |recommender: &str| {
+        let metrics = "[\"coverage@10\", \"hit@10\"]";
+        let text = format!("{FRAME}[recommender]\n{recommender}\n[evaluation]\nmetrics = {metrics}\n");
+        let summary = attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{recommender}: {failure}"));
+        let all = summary.warnings;
+        all.into_iter().find(|said| said.contains("and that of popularity, which only counts rows, is 0."))
+    };
+    let said = told("kind = \"bpr\"\niterations = 1\nlearning_rate = 0.000001").expect("its steps are too short");
+    assert!(said.starts_with("the hit@10 is 0.0") && said.contains("bpr learnt nothing that helps here; "), "{said}");
+    assert!(said.contains("recommender.learning_rate (now 0.000001)"), "{said}");
+    for kind in ["als-implicit", "random", "popularity"] {
+        assert_eq!(told(&format!("kind = \"{kind}\"")), None, "{kind}: it finds more, or learns nothing");
+    }
+}
+
 #[test]
 fn correlations_of_few_people_without_shrinkage_are_told_wherever_they_stand() {
     let told = |recommender: &str| of_lists(recommender).into_iter().find(|said| said.contains("shrinkage is 0"));

@@ -158,7 +158,7 @@ fn ways_to_divide_tables_that_cannot_be_are_refused_with_those_that_can() {
         (DLRM, "kind = \"single\"\ntables = \"row-wise\"", "remove it"),
         (DLRM, "kind = \"hybrid\"\ntensor = 2", "`dlrm` needs tensor = 1"),
         (DLRM, SHARED, "with ranks = 4 that makes 2 × 2 replicas × stages; all ranks divide its tables"),
-        (DENSENET, "kind = \"hybrid\"\ntensor = 6", "set it to 5 or less"),
+        (DENSENET, "kind = \"hybrid\"\ntensor = 6", "set it to 5 or fewer"),
         (DLRM, "kind = \"pipeline\"\nstages = 6", "set strategy.stages = 5 or fewer"),
     ] {
         let (result, _) = attempt(None, &format!("{spec}[strategy]\n{strategy}\n"), None);
@@ -280,7 +280,7 @@ fn what_cannot_be_divided_so_is_refused_with_what_can() {
         ("kind = \"hybrid\"\nstages = 2\nranks = 3", "strategy.ranks", "set it to 2 or 4"),
         ("kind = \"zero\"\nranks = 8\nmicro_batches = 10", "strategy.micro_batches", "set it to 6 or fewer"),
         ("kind = \"zero\"\nstages = 2", "strategy.stages", "remove it"),
-        ("kind = \"hybrid\"\nstages = 1\ntensor = 10", "strategy.tensor", "set it to 8 or less"),
+        ("kind = \"hybrid\"\nstages = 1\ntensor = 10", "strategy.tensor", "set it to 8 or fewer"),
         ("kind = \"hybrid\"\ntensor = 2\nranks = 6", "strategy.ranks", "set it to 4 or 8"),
         ("kind = \"pipeline\"\ntensor = 2", "strategy.tensor", "remove it"),
         ("kind = \"pipeline\"\nbalance = [3, 2]", "strategy.balance", "add up to the model's 4 layers"),

@@ -4,7 +4,7 @@ mod desk;
 
 use recspeed_data::Csr;
 use recspeed_experiment::Library;
-use recspeed_plan::{EvaluationOutlook, Judging};
+use recspeed_plan::{EvaluationOutlook, Judging, Lessons};
 use recspeed_types::event::Phase;
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode, Instead, Refusal};
 
@@ -88,7 +88,7 @@ fn what_an_evaluation_holds_by_user_and_item_is_foretold_within_twice_and_never_
 
     let spec = ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap();
     let extent = Extent::of_ids(data.n_users() as u64, data.n_items() as u64);
-    let judging = Judging { threads: 1, rows: Some(data.len() as u64) };
+    let judging = Judging { threads: 1, rows: Some(data.len() as u64), lessons: Lessons::default() };
     let told = EvaluationOutlook::of_spec(&spec, Some(&extent), judging).unwrap().lists;
     assert!((held..=2 * held).contains(&told), "{held} bytes held, {told} foretold");
 }

@@ -35,8 +35,7 @@ fn spec(recommender: &str, batch: u32, epochs: u32) -> Result<ResolvedSpec, Fail
 fn by_one_rank(spec: &ResolvedSpec, request: &FitRequest<'_>) -> Result<f64, Failure> {
     let mut loss = None;
     let heard = &mut loss;
-    let failed =
-        |error: recspeed_neural::NeuralFitError| RankFailure { rank: 0, cause: error.to_string(), follows: false };
+    let failed = |error: recspeed_neural::NeuralFitError| RankFailure::new(0, error.to_string());
     let first: FirstTask<'_> = Box::new(move |communicator| {
         Box::pin(async move {
             let seat = Seat { communicator, strategy: &spec.strategy, told: TOLD_STEPS };

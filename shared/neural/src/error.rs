@@ -90,16 +90,16 @@ pub enum NeuralFitError {
         /// What stands there.
         value: f32,
     },
-    /// More memory than this build can address.
+    /// Less memory than the training cannot do without, or more than this build can address.
     #[error(
-        "training needs about {} of memory, of which at most {} can be had here, and about {}; lower {remedy}{}",
+        "training needs more than {} of memory, of which at most {} can be had here, and about {}; lower {remedy}{}",
         size(*needed),
         size(*allowed),
         duration(*seconds),
         if cfg!(target_arch = "wasm32") { ", or run it on the server" } else { "" }
     )]
     TooLarge {
-        /// Bytes that the training would hold.
+        /// Bytes that the training would hold for certain, what a batch keeps apart.
         needed: u64,
         /// Bytes that can be had.
         allowed: u64,

@@ -365,7 +365,7 @@ fn the_catalogue_and_this_crate_agree_on_what_is_a_network() {
 }
 
 #[test]
-fn planned_memory_counts_every_part() {
+fn told_memory_is_what_is_held_for_certain_and_no_estimate_is_among_it() {
     let data = planted(10_000);
     let rows: Vec<u32> = (0..10_000).collect();
     let mut recorder = Recorder::default();
@@ -379,7 +379,7 @@ fn planned_memory_counts_every_part() {
     assert_eq!(bytes.parameters, 4 * 8641);
     assert_eq!(bytes.gradients, bytes.parameters);
     assert_eq!(bytes.optimizer, 2 * bytes.parameters);
-    assert_eq!(bytes.activations, 4 * 64 * (3 + 3 * 64 + 1));
+    assert_eq!(bytes.activations, 0, "nobody counts them on one device");
     assert_eq!(bytes.buffers, 4 * 10_000 * 5);
 }
 

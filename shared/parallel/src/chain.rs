@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use crate::error::history;
 use crate::record::one_by_one;
 use crate::{Operation, Waiting};
 
@@ -150,16 +149,16 @@ impl Chain {
         self
     }
 
-    /// What to do about it.
-    pub(crate) fn remedy(&self) -> &'static str {
+    /// What to do about it, where so many seconds were waited.
+    pub(crate) fn remedy(&self, seconds: u64) -> String {
         match &self.end {
-            ChainEnd::Cycle(_) => "No `strategy.timeout` is long enough for that",
-            ChainEnd::Rank { why: Why::Ended, .. } => "What it said is in the run's log",
+            ChainEnd::Cycle(_) => "No `strategy.timeout` is long enough for that".to_owned(),
+            ChainEnd::Rank { why: Why::Ended, .. } => "What it said is in the run's log".to_owned(),
             ChainEnd::Rank { why: Why::Stopped, .. } => {
-                "A rank that is stopped for longer than that needs a longer `strategy.timeout`"
+                format!("A rank that is stopped for longer than {seconds} s needs a longer `strategy.timeout`")
             }
             ChainEnd::Rank { why: Why::Busy | Why::Late(_), .. } => {
-                "A rank that is slower than that needs a longer `strategy.timeout`"
+                format!("A rank that takes longer than {seconds} s needs a longer `strategy.timeout`")
             }
         }
     }
@@ -169,10 +168,7 @@ impl fmt::Display for ChainEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cycle(ranks) => write!(f, "{} wait for each other, and none can go on", one_by_one(ranks)),
-            Self::Rank { rank, why, last: None } => write!(f, "rank {rank} {why}"),
-            Self::Rank { rank, why, last: Some(last) } => {
-                write!(f, "rank {rank} {why}; its last operations: {}", history(last))
-            }
+            Self::Rank { rank, why, .. } => write!(f, "rank {rank} {why}"),
         }
     }
 }
@@ -219,17 +215,17 @@ mod tests {
         let chain = Chain::follow(&wait(0, 1, 20), all);
         let told = failure(chain.clone());
         assert_eq!((told.rank, told.follows), (2, false));
-        let text = "rank 2 hangs: it waits for no message; rank 0 waits for rank 1 (gradient 3) for more than 20 s, and gives up; rank 1 \
-                    waits for rank 2 (gradient 3) for 19.0 s; last operations of rank 0: none. A rank that is slower than that needs a \
-                    longer `strategy.timeout`";
+        let text = "rank 2 hangs: it waits for no message. A rank that takes longer than 20 s needs a longer `strategy.timeout`. Found so: \
+                    rank 0 waits for rank 1 (gradient 3) for more than 20 s, and gives up; rank 1 waits for rank 2 (gradient 3) for 19.0 \
+                    s; last operations of rank 0: none";
         assert_eq!(told.cause, text);
 
         let did = |rank: usize| {
             vec![Operation { kind: OperationKind::Send, peer: rank + 1, tag: TAG, bytes: 8, members: None }]
         };
         let told = failure(chain.with_last(did));
-        let begins = "rank 2 hangs: it waits for no message; its last operations: sent to rank 3 (gradient 3, 8 bytes); rank 0 waits";
-        assert!(told.cause.starts_with(begins), "{told}");
+        let ends = "; last operations of rank 2: sent to rank 3 (gradient 3, 8 bytes); last operations of rank 0: none";
+        assert!(told.cause.ends_with(ends), "{told}");
 
         // Nobody between them.
         let direct = Chain::follow(&wait(0, 1, 20), among(Vec::new()));
@@ -237,13 +233,57 @@ mod tests {
     }
 
     #[test]
+    fn cause_and_remedy_come_first_then_three_operations_of_each_rank_and_all_others_are_in_the_detail() {
+        let operation = |number: u64| Operation {
+            kind: OperationKind::Send,
+            peer: 1,
+            tag: Tag { number, ..TAG },
+            bytes: 8,
+            members: None,
+        };
+        let operations: Vec<Operation> = (0..32).map(operation).collect();
+        // A pipeline of 64 stages, of which the last one hangs.
+        let waits = (1..63).map(|rank| wait(rank, rank + 1, 19)).collect();
+        let chain = Chain::follow(&wait(0, 1, 20), among(waits)).with_last(|_| operations.clone());
+        let waiting = Waiting { rank: 0, from: 1, tag: TAG };
+        let error = CommError::Timeout { waiting, seconds: 20, last: operations.clone(), chain: Box::new(chain) };
+        let told = RankFailure::from(error);
+        let begins = "rank 63 hangs: it waits for no message. A rank that takes longer than 20 s needs a longer `strategy.timeout`. ";
+        assert!(told.cause.starts_with(begins), "{told}");
+        // What the lab keeps of a cause.
+        assert!(told.cause.len() < 1000, "{} bytes: {told}", told.cause.len());
+        let newest = "sent to rank 1 (gradient 29, 8 bytes), sent to rank 1 (gradient 30, 8 bytes), sent to rank 1 (gradient 31, 8 bytes)";
+        for rank in [63, 0] {
+            assert!(told.cause.contains(&format!("; last operations of rank {rank}: {newest}")), "{told}");
+            let title =
+                format!("Operations of rank {rank}, the newest last:\n  sent to rank 1 (gradient 0, 8 bytes)\n");
+            assert!(told.detail.contains(&title), "{}", told.detail);
+        }
+        assert!(
+            told.cause.contains("rank 3 waits for rank 4 (gradient 3) for 19.0 s; 59 more in the detail; last"),
+            "{told}"
+        );
+        assert!(!told.cause.contains("rank 4 waits") && !told.cause.contains("(gradient 28, "), "{told}");
+        assert!(told.detail.contains("\n  rank 62 waits for rank 63 (gradient 3) for 19.0 s\n"), "{}", told.detail);
+        assert_eq!(told.detail.lines().count(), 1 + 62 + 2 * (1 + 32));
+
+        // Other errors say all in their text.
+        let ended = CommError::PeerEnded { rank: 0, peer: 1, cause: Some(told.cause) };
+        assert_eq!(ended.detail(), "");
+    }
+
+    #[test]
     fn ranks_that_wait_for_each_other_are_all_named_whether_or_not_who_gave_up_is_one_of_them() {
         for (waits, ranks, text) in [
-            (vec![wait(1, 0, 1)], vec![0, 1], "ranks 0 and 1 wait for each other, and none can go on; rank 0 waits"),
+            (
+                vec![wait(1, 0, 1)],
+                vec![0, 1],
+                "ranks 0 and 1 wait for each other, and none can go on. No `strategy.timeout` is",
+            ),
             (
                 vec![wait(1, 2, 19), wait(2, 3, 18), wait(3, 1, 1)],
                 vec![1, 2, 3],
-                "ranks 1, 2 and 3 wait for each other, and none can go on; rank 0 waits",
+                "ranks 1, 2 and 3 wait for each other, and none can go on. No `strategy.timeout` is",
             ),
         ] {
             // However short one of the waits is: it closes the circle.
@@ -253,7 +293,7 @@ mod tests {
             let told = failure(chain);
             assert_eq!(told.rank, ranks[0]);
             assert!(told.cause.starts_with(text), "{told}");
-            assert!(told.cause.ends_with("No `strategy.timeout` is long enough for that"), "{told}");
+            assert!(told.cause.contains(" is long enough for that. Found so: rank 0 waits for rank 1"), "{told}");
         }
     }
 
@@ -264,8 +304,9 @@ mod tests {
             assert_eq!(chain.rank(), named, "rank 1 has waited for {seconds} s of 20");
         }
         let told = failure(Chain::follow(&wait(0, 1, 20), among(vec![wait(1, 2, 3), wait(2, 3, 2)])));
-        let begins = "rank 1 is late: it waits for rank 2 (gradient 3) for 3.0 s only; rank 0 waits for rank 1 (gradient 3) for more \
-                      than 20 s, and gives up; last operations of rank 0";
+        let begins = "rank 1 is late: it waits for rank 2 (gradient 3) for 3.0 s only. A rank that takes longer than 20 s needs a longer \
+                      `strategy.timeout`. Found so: rank 0 waits for rank 1 (gradient 3) for more than 20 s, and gives up; last \
+                      operations of rank 0";
         assert!(told.rank == 1 && told.cause.starts_with(begins), "{told}");
     }
 
@@ -281,7 +322,8 @@ mod tests {
         assert_eq!(slow.clone().or_stopped(None), slow);
         let told = failure(slow.or_stopped(Some(3)));
         assert!(
-            told.rank == 3 && told.cause.starts_with("rank 3 hangs: its process is stopped; rank 0 waits"),
+            told.rank == 3
+                && told.cause.starts_with("rank 3 hangs: its process is stopped. A rank that is stopped for longer"),
             "{told}"
         );
     }

@@ -19,8 +19,10 @@ pub type FirstTask<'a> = Box<dyn FnOnce(Communicator<AnyTransport>) -> Task<'a> 
 pub struct RankFailure {
     /// The rank that failed. Of one that hangs another one tells, whose time is over.
     pub rank: usize,
-    /// The cause, for people.
+    /// The cause, for people, with the remedy.
     pub cause: String,
+    /// What is known beside it, for engineers, in lines; may be empty.
+    pub detail: String,
     /// Whether it only ended because another rank had.
     pub follows: bool,
 }
@@ -37,7 +39,15 @@ impl From<CommError> for RankFailure {
             | CommError::Repeated { rank, .. }
             | CommError::NoMember { rank, .. } => *rank,
         };
-        Self { rank, follows: matches!(error, CommError::PeerEnded { .. }), cause: error.to_string() }
+        let follows = matches!(error, CommError::PeerEnded { .. });
+        Self { rank, cause: error.to_string(), detail: error.detail(), follows }
+    }
+}
+
+impl RankFailure {
+    /// A failure of its own, without further detail.
+    pub fn new(rank: usize, cause: impl Into<String>) -> Self {
+        Self { rank, cause: cause.into(), detail: String::new(), follows: false }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Chain, Operation, Tag};
+use crate::{Chain, ChainEnd, Operation, Tag};
+
+/// Waits that a text names, and operations that it names of each rank. Others are in the detail.
+const TOLD: usize = 3;
 
 /// What a rank waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,12 +104,46 @@ pub enum CommError {
     },
 }
 
-/// The rank that holds up the others first, then the one whose time is over, and all waits between them.
+impl CommError {
+    /// What an engineer wants to know beside the text, in lines: of a message that did not come in time all waits, and all that is
+    /// remembered of what ranks did. Empty for other errors.
+    pub fn detail(&self) -> String {
+        let Self::Timeout { waiting, last, chain, .. } = self else { return String::new() };
+        let mut lines = Vec::new();
+        if !chain.waits.is_empty() {
+            lines.push(format!("Waits behind that of rank {}:", waiting.rank));
+            lines.extend(chain.waits.iter().map(|wait| format!("  {wait}")));
+        }
+        for (rank, did) in histories(waiting, last, chain).into_iter().filter(|(_, did)| !did.is_empty()) {
+            lines.push(format!("Operations of rank {rank}, the newest last:"));
+            lines.extend(did.iter().map(|operation| format!("  {operation}")));
+        }
+        lines.join("\n")
+    }
+}
+
+/// The rank that holds up the others and what to do about it first, then how that was found: the one whose time is over, and the waits
+/// between them.
 fn given_up(waiting: &Waiting, seconds: u64, last: &[Operation], chain: &Chain) -> String {
-    let mut parts = vec![chain.end.to_string(), format!("{waiting} for more than {seconds} s, and gives up")];
-    parts.extend(chain.waits.iter().map(ToString::to_string));
-    parts.push(format!("last operations of rank {}: {}", waiting.rank, history(last)));
-    format!("{}. {}", parts.join("; "), chain.remedy())
+    let mut parts = vec![format!("{waiting} for more than {seconds} s, and gives up")];
+    parts.extend(chain.waits.iter().take(TOLD).map(ToString::to_string));
+    if let Some(more) = chain.waits.len().checked_sub(TOLD + 1) {
+        parts.push(format!("{} more in the detail", more + 1));
+    }
+    for (rank, did) in histories(waiting, last, chain) {
+        parts.push(format!("last operations of rank {rank}: {}", newest(did)));
+    }
+    format!("{}. {}. Found so: {}", chain.end, chain.remedy(seconds), parts.join("; "))
+}
+
+/// What the rank that holds up the others did, where that is seen, and the one whose time is over.
+fn histories<'a>(waiting: &Waiting, last: &'a [Operation], chain: &'a Chain) -> Vec<(usize, &'a [Operation])> {
+    let mut all = Vec::new();
+    if let ChainEnd::Rank { rank, last: Some(did), .. } = &chain.end {
+        all.push((*rank, did.as_slice()));
+    }
+    all.push((waiting.rank, last));
+    all
 }
 
 /// How a rank that another one needs has gone.
@@ -114,9 +151,10 @@ fn fate(cause: Option<&str>) -> String {
     cause.map_or_else(|| "ended".to_owned(), |cause| format!("failed: {cause}"))
 }
 
-pub(crate) fn history(last: &[Operation]) -> String {
-    if last.is_empty() {
+fn newest(did: &[Operation]) -> String {
+    if did.is_empty() {
         return "none".to_owned();
     }
-    last.iter().map(Operation::to_string).collect::<Vec<_>>().join(", ")
+    let newest = &did[did.len().saturating_sub(TOLD)..];
+    newest.iter().map(Operation::to_string).collect::<Vec<_>>().join(", ")
 }

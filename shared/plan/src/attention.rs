@@ -68,6 +68,11 @@ impl Blocks {
         (Rows { align: 1, width: length, scored: length }, apart)
     }
 
+    /// The same of sequences of which none is longer than this, where that is known: a batch has no slots for what nobody has.
+    pub(crate) fn within(self, longest: Option<u64>) -> Self {
+        Self { length: longest.map_or(self.length, |longest| longest.clamp(1, self.length.max(1))), ..self }
+    }
+
     /// The way in which a block keeps least of sequences that take so many slots each, as the network chooses for each
     /// batch; as a whole where both are the same.
     pub fn rows_where(self, slots: impl Fn(Rows) -> u64) -> Rows {

@@ -1,6 +1,6 @@
 //! What limits a strategy, and the change that helps most: each remedy is planned before it is proposed.
 
-use recspeed_types::limits::MAX_RANKS;
+use recspeed_types::limits::{MAX_BATCH_SIZE, MAX_RANKS};
 
 use crate::sharding::ShardLevel;
 use crate::simulate::{Costs, Link};
@@ -54,7 +54,7 @@ pub enum Change {
     Counts(Vec<usize>),
     /// So many ranks in the pipeline.
     Ranks(usize),
-    /// So many samples in a batch.
+    /// So many samples in a batch of each replica.
     Batch(usize),
     /// The optimizer's state in the memory of the machine, or not.
     Offload(bool),
@@ -357,6 +357,13 @@ fn more_micro_batches(strategy: &Strategy) -> Option<Change> {
     (more > strategy.micro_batches).then_some(Change::MicroBatches(more))
 }
 
+/// Batches of twice as many samples, where one of all replicas may have as many.
+fn larger_batch(strategy: &Strategy) -> Option<Change> {
+    let larger = strategy.batch.saturating_mul(2);
+    let whole = larger.saturating_mul(strategy.replicas.max(1));
+    (whole <= MAX_BATCH_SIZE as usize).then_some(Change::Batch(larger))
+}
+
 /// Two stages a rank, where there is one and there are layers enough.
 fn two_stages_each(strategy: &Strategy) -> Option<Change> {
     let possible = strategy.chunks == 1 && 2 * strategy.ranks <= strategy.layers.len();
@@ -413,7 +420,7 @@ fn first(strategy: &Strategy, outlook: &Outlook, limit: Limit) -> Vec<Change> {
             changes
         }
         Limit::Reduction => {
-            let mut changes = vec![Change::Batch(strategy.batch.saturating_mul(2))];
+            let mut changes: Vec<Change> = larger_batch(strategy).into_iter().collect();
             // Gradients and parameters that are divided travel for each micro-batch.
             if strategy.level > ShardLevel::Optimizer {
                 changes.push(Change::Level(ShardLevel::Optimizer));
@@ -428,7 +435,7 @@ fn first(strategy: &Strategy, outlook: &Outlook, limit: Limit) -> Vec<Change> {
         // Fewer and larger exchanges: each has the latency of the link.
         Limit::Sharing => {
             let mut changes = vec![Change::MicroBatches((strategy.micro_batches / 2).max(1))];
-            changes.push(Change::Batch(strategy.batch.saturating_mul(2)));
+            changes.extend(larger_batch(strategy));
             if strategy.recompute != Recompute::Never {
                 changes.push(Change::Recompute(Recompute::Never));
             }
@@ -444,7 +451,7 @@ fn first(strategy: &Strategy, outlook: &Outlook, limit: Limit) -> Vec<Change> {
                 changes.push(Change::Level(ShardLevel::Optimizer));
             }
             if changes.is_empty() {
-                changes.push(Change::Batch(strategy.batch.saturating_mul(2)));
+                changes.extend(larger_batch(strategy));
             }
             changes
         }

@@ -15,7 +15,7 @@ use crate::attention::Rows;
 use crate::networks::network;
 use crate::scoring::LARGEST_KEPT;
 use crate::spec::{blocks_of, products_of};
-use crate::{Assumed, Layer, Products, blocks, layers_of};
+use crate::{Assumed, Layer, Lessons, Products, blocks, layers_of};
 
 pub(crate) use wholes::Ranked;
 
@@ -63,6 +63,24 @@ pub struct Judging {
     pub threads: u64,
     /// Rows of the data set, where that is known.
     pub rows: Option<u64>,
+    /// What is known of those that were learnt from.
+    pub lessons: Lessons,
+}
+
+impl Judging {
+    /// Slots, items or pictures of the histories that all threads read at once for an answer, and how many threads do. Rows that were not
+    /// learnt from, but are known by then, make them longer; `None` where nobody knows how long they are.
+    fn read(&self) -> Option<(u64, u64)> {
+        let (read, threads) = self.lessons.lengths?.read(self.threads.max(1))?;
+        let (all, learnt) = (self.rows.unwrap_or(0), self.lessons.rows.unwrap_or(0).max(1));
+        let more = (read as f64 * (all.max(learnt) as f64 / learnt as f64)).ceil() as u64;
+        Some((more, threads))
+    }
+
+    /// Items of the longest history, of no more than so many that count.
+    fn longest(&self, length: u64) -> u64 {
+        self.lessons.lengths.map_or(length, |lengths| (lengths.longest() + 1).clamp(1, length.max(1)))
+    }
 }
 
 /// Bytes that an evaluation holds at its worst moment, beside the model.
@@ -155,7 +173,7 @@ impl EvaluationOutlook {
                     lists += NUMBER * network.width * known;
                     let tile = tile(network.tile);
                     let scored = Blocks::among(threads, tiles(tile), network.block(tile, items, chunk));
-                    scored.or(network.reading(of_a_user, threads))
+                    scored.or(network.reading(of_a_user, &judging))
                 }
                 (None, "dlrm") => {
                     let tile = tile(TILE);
@@ -167,7 +185,7 @@ impl EvaluationOutlook {
                     lists += NUMBER * network.d * known;
                     let tile = tile(TILE_OF_SEQUENCES);
                     let products = Blocks::among(threads, tiles(tile), NUMBER * tile * (2 * items + network.d));
-                    products.or(reading(network, of_a_user, threads))
+                    products.or(reading(network, of_a_user, &judging))
                 }
                 (None, _) => Blocks::among(threads, users, scores(1) + chunk * of_a_row(&layers)),
             };
@@ -255,16 +273,20 @@ fn of_a_pair(network: &Products) -> u64 {
     NUMBER * (sums + multiplied.max(layers).max(bottom))
 }
 
-/// Histories that are read once more, each thread some of them: packed, they take at most a full row each, and are taken to be
-/// no more than half again as long as they are on average, where that is known: of some hundred that follow each other as
-/// their users came, the mean is near that of all.
-fn reading(network: crate::attention::Blocks, of_a_user: Option<u64>, threads: u64) -> Blocks {
-    let long = |mean: u64| mean.saturating_add(mean.div_ceil(2));
-    let slots =
-        |rows: Rows| of_a_user.map_or(rows.width, |mean| rows.width.min(long(mean).next_multiple_of(rows.align)));
-    let rows = network.rows_where(slots);
-    let places = TOGETHER * slots(rows) * NUMBER;
-    let shares = places * network.heads * rows.scored;
+/// Histories that are read once more, each thread some of them: packed, as they are. Where nobody has counted them, each takes a full row at
+/// most, and they are taken to be no more than half again as long as they are on average, where that is known: of some hundred that follow
+/// each other as their users came, the mean is near that of all.
+fn reading(network: crate::attention::Blocks, of_a_user: Option<u64>, judging: &Judging) -> Blocks {
+    let (slots, threads, rows) = if let Some((slots, threads)) = judging.read() {
+        (slots.div_ceil(threads), threads, network.within(Some(judging.longest(network.length))).rows())
+    } else {
+        let long = |mean: u64| mean.saturating_add(mean.div_ceil(2));
+        let slots =
+            |rows: Rows| of_a_user.map_or(rows.width, |mean| rows.width.min(long(mean).next_multiple_of(rows.align)));
+        let rows = network.rows_where(slots);
+        (TOGETHER * slots(rows), judging.threads.max(1), rows)
+    };
+    let shares = NUMBER * slots * network.heads * rows.scored;
     let returned = if shares > LARGEST_KEPT { SHARES * shares } else { 0 };
-    Blocks { of_a_thread: places * OF_A_SLOT * network.d + SHARES * shares, threads, returned }
+    Blocks { of_a_thread: NUMBER * slots * OF_A_SLOT * network.d + SHARES * shares, threads, returned }
 }

@@ -121,17 +121,21 @@ impl Layer {
         self.forward.of(samples) + self.backward_input.of(samples) + self.backward_weight.of(samples)
     }
 
-    /// The same where a batch fills only this share of the slots of its samples: it keeps and sends less. Its times stay those of full
-    /// samples, which are the longest.
+    /// The same where a batch fills only this share of the slots of its samples: it computes, keeps and sends less.
     #[must_use]
     pub(crate) fn filled(&self, share: f64) -> Self {
         let of = |bytes: u64| share_of(bytes, share);
+        let part = if (0.0..1.0).contains(&share) { share } else { 1.0 };
+        let time = |of: Duration| Duration { per_sample_us: of.per_sample_us * part, ..of };
         let tape = Tape {
             kept_bytes: of(self.tape.kept_bytes),
             largest_bytes: of(self.tape.largest_bytes),
-            forward: self.tape.forward,
+            forward: time(self.tape.forward),
         };
         Self {
+            forward: time(self.forward),
+            backward_input: time(self.backward_input),
+            backward_weight: time(self.backward_weight),
             input_bytes: of(self.input_bytes),
             kept_bytes: of(self.kept_bytes),
             output_bytes: of(self.output_bytes),

@@ -67,4 +67,4 @@ pub use scoring::{Buffers, StepNeeds};
 pub use simulate::{Recompute, Simulation, simulate};
 pub use spec::{Assumed, balance_of, layers_of, of_spec, whole_layers};
 pub use stage_memory::StageMemory;
-pub use whole::{Lessons, Longest, Whole, WholeOutlook};
+pub use whole::{Lengths, Lessons, Whole, WholeOutlook};

@@ -52,16 +52,16 @@ pub struct StepNeeds {
 }
 
 impl StepNeeds {
-    /// Of the network of a spec on data of this size, of whose slots a batch fills this share; nothing of networks that score no items by
-    /// vectors.
-    pub(crate) fn of_spec(spec: &ResolvedSpec, data: &Extent, filled: f64) -> Self {
+    /// Of the network of a spec on data of this size, whose longest history has so many items, where that is known, and of whose slots a
+    /// batch fills this share; nothing of networks that score no items by vectors.
+    pub(crate) fn of_spec(spec: &ResolvedSpec, data: &Extent, (filled, longest): (f64, Option<u64>)) -> Self {
         let (recommender, Some(training)) = (&spec.recommender, spec.training.as_ref()) else {
             return Self::default();
         };
         if recommender.entry.kind != "sasrec" {
             return Self::default();
         }
-        let network = blocks_of(recommender);
+        let network = blocks_of(recommender).within(longest);
         let slots = share_of(network.rows().width, filled);
         let [drawn, shared] = ["negatives", "shared_by"].map(|name| recommender.integer(name).max(0) as u64);
         let shares = Buffers {
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn drawn_items_are_counted_by_groups_and_so_are_their_scores() {
         let of = |recommender: &str, filled| {
-            StepNeeds::of_spec(&spec(&format!("kind = \"sasrec\"\n{recommender}"), ""), &data(), filled)
+            StepNeeds::of_spec(&spec(&format!("kind = \"sasrec\"\n{recommender}"), ""), &data(), (filled, None))
         };
         let whole = of("", 1.0);
         // 50 slots, and 256 items for every 16 of them, of 64 numbers.
@@ -167,7 +167,7 @@ mod tests {
     fn all_items_are_scored_once_in_the_cache_and_by_blocks_elsewhere() {
         let of = |items: u64| {
             let spec = spec("kind = \"sasrec\"", "loss = \"cross-entropy\"");
-            StepNeeds::of_spec(&spec, &Extent::of_ids(943, items), 1.0)
+            StepNeeds::of_spec(&spec, &Extent::of_ids(943, items), (1.0, None))
         };
         let (few, many) = (of(1000), of(100_000));
         assert!(few.fixed < many.fixed);
@@ -193,11 +193,11 @@ mod tests {
 
     #[test]
     fn only_large_buffers_are_given_back_before_an_evaluation() {
-        let needs = StepNeeds::of_spec(&spec("kind = \"sasrec\"", ""), &data(), 1.0);
+        let needs = StepNeeds::of_spec(&spec("kind = \"sasrec\"", ""), &data(), (1.0, None));
         let one = |rows: u64| 4 * 64 * 850 * rows;
         assert!(one(128) < LARGEST_KEPT && one(256) > LARGEST_KEPT);
         assert_eq!((needs.returned(128), needs.returned(256)), (0, 3 * one(256)));
         let other = spec("kind = \"mlp\"", "");
-        assert_eq!(StepNeeds::of_spec(&other, &data(), 1.0), StepNeeds::default());
+        assert_eq!(StepNeeds::of_spec(&other, &data(), (1.0, None)), StepNeeds::default());
     }
 }

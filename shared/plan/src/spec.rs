@@ -9,7 +9,7 @@ use crate::embeddings::{TablesOutlook, tables_of};
 use crate::pace::GFLOPS;
 use crate::sharding::{OptimizerState, ShardLevel, TableSharding};
 use crate::simulate::Link;
-use crate::{Balance, Layer, ProcessNeeds, Products, Recompute, ScheduleKind, StepNeeds, Strategy};
+use crate::{Balance, Layer, Lessons, ProcessNeeds, Products, Recompute, ScheduleKind, StepNeeds, Strategy};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -23,14 +23,17 @@ pub struct Assumed {
     pub link: Link,
     /// Where that is known.
     pub data: Option<Extent>,
-    /// Of the slots of a batch of sequences the share that is filled, at most ([`crate::Lessons::filled`]): 1 where nobody knows.
+    /// Of the slots of a batch of sequences the share that is filled, at most, where each has a row as wide as the longest needs: 1 where
+    /// nobody knows.
     pub filled: f64,
+    /// Items of the longest history, as far as the network reads, where that is known.
+    pub longest: Option<u64>,
 }
 
 impl Assumed {
     /// Ranks that are threads of one machine and reach so many thousands of millions of operations a second.
     pub fn threads(gflops: f64) -> Self {
-        Self { speed: Speed::of_gflops(gflops), link: Link::MEMORY, data: None, filled: 1.0 }
+        Self { speed: Speed::of_gflops(gflops), link: Link::MEMORY, data: None, filled: 1.0, longest: None }
     }
 
     /// The same, of data of this size.
@@ -39,10 +42,11 @@ impl Assumed {
         Self { data, ..self }
     }
 
-    /// The same, of batches of sequences that fill this share of their slots.
+    /// The same, of batches of so many of these histories, of which each takes as many slots as it needs.
     #[must_use]
-    pub fn filling(self, filled: f64) -> Self {
-        Self { filled, ..self }
+    pub fn learning(self, recommender: &ResolvedRecommender, lessons: &Lessons, batch: u64) -> Self {
+        let longest = lessons.lengths.map(|lengths| lengths.longest());
+        Self { filled: lessons.filled(recommender, batch), longest, ..self }
     }
 }
 
@@ -62,8 +66,14 @@ pub fn layers_of(recommender: &ResolvedRecommender, assumed: &Assumed) -> Option
         }
         "dlrm" => Some(products_of(recommender, assumed.data.as_ref()).layers(speed)),
         "sasrec" => {
-            let layers = blocks_of(recommender).layers(speed);
-            Some(layers.iter().map(|layer| layer.filled(assumed.filled)).collect())
+            let network = blocks_of(recommender);
+            let read = network.within(assumed.longest).layers(speed);
+            let mut layers: Vec<Layer> = read.iter().map(|layer| layer.filled(assumed.filled)).collect();
+            // Places that nobody's history reaches are learnt all the same.
+            if let Some(positions) = layers.first_mut() {
+                positions.parameters = network.length * network.d;
+            }
+            Some(layers)
         }
         _ => None,
     }
@@ -150,7 +160,7 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
     let of_tables: usize = tables.iter().map(|table| table.rows * table.width).sum();
     let asked = &spec.strategy;
     let around = around(asked, training);
-    let step = assumed.data.as_ref().map(|data| StepNeeds::of_spec(spec, data, assumed.filled));
+    let step = assumed.data.as_ref().map(|data| StepNeeds::of_spec(spec, data, (assumed.filled, assumed.longest)));
     let tensor = asked.tensor.max(1) as usize;
     Some(Strategy {
         layers: shared_layers(&spec.recommender, &layers, tensor, &assumed),

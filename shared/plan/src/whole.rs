@@ -13,11 +13,11 @@ use recspeed_types::Extent;
 use recspeed_types::spec::{Device, ResolvedRecommender, ResolvedSpec, Training};
 
 use crate::learnt::is_whole;
-use crate::pace::training_seconds;
+use crate::pace::lessons_seconds;
 use crate::process::ProcessNeeds;
 
-pub(crate) use batch::{Asked, Step};
-pub use lessons::{Lessons, Longest};
+pub(crate) use batch::{Asked, Encoded, Step};
+pub use lessons::{Lengths, Lessons};
 pub use words::{others, refusal, refusal_where};
 
 /// Bytes of a number.
@@ -87,7 +87,7 @@ impl<'a> Whole<'a> {
 
     /// About how long it trains, where the number of rows is known.
     pub fn seconds(&self) -> Option<f64> {
-        training_seconds(self.recommender, self.training, self.data, self.lessons.about.or(self.lessons.rows)?)
+        lessons_seconds(self.recommender, self.training, self.data, &self.lessons)
     }
 }
 
@@ -110,7 +110,7 @@ impl WholeOutlook {
         [
             ("program and data", self.before),
             ("parameters", self.parameters),
-            ("gradients", self.gradients),
+            ("gradients and rows looked up", self.gradients),
             ("optimizer", self.optimizer),
             ("activations of a batch", self.activations),
             ("scores of a batch", self.scores),

@@ -143,6 +143,10 @@ fn change(remedy: &Remedy, strategy: &Strategy, outlook: &Outlook) -> String {
         }
         Change::Ranks(ranks) if *ranks == 1 => "1 rank".to_owned(),
         Change::Ranks(ranks) => format!("{ranks} ranks"),
+        // A spec says how many rows all replicas share, the page how many each has.
+        Change::Batch(batch) if strategy.replicas > 1 => {
+            format!("batches of {}, {batch} in each replica", batch.saturating_mul(strategy.replicas))
+        }
         Change::Batch(batch) => format!("batches of {batch}"),
         Change::Offload(true) => "the optimizer's state on the host".to_owned(),
         Change::Offload(false) => "the optimizer's state on the ranks themselves".to_owned(),

@@ -7,8 +7,8 @@ use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::simulate::Link;
 use recspeed_plan::words::verdict;
 use recspeed_plan::{
-    Assumed, Change, DeviceMemory, EvaluationOutlook, Judging, Library, Limit, Outlook, ProcessNeeds, Room, Strategy,
-    WORKSPACE, bottleneck, of_spec, shortage,
+    Assumed, Change, DeviceMemory, EvaluationOutlook, Judging, Lessons, Library, Limit, Outlook, ProcessNeeds, Room,
+    Strategy, WORKSPACE, bottleneck, of_spec, shortage,
 };
 use recspeed_types::probe::ProbedDevice;
 use recspeed_types::spec::{Device, EngineKind, ResolvedSpec};
@@ -228,7 +228,7 @@ fn what_sasrec_held_of_a_gpu_is_foretold_with_the_workspaces_of_its_threads_and_
     let foretold = |threads: u32| {
         let spec = with_threads(text, threads);
         let data = Extent::foretold(&spec.dataset).expect("a built-in data set");
-        let judging = Judging { threads: spec.threads(16).into(), rows: Some(100_000) };
+        let judging = Judging { threads: spec.threads(16).into(), rows: Some(100_000), lessons: Lessons::default() };
         let evaluation = EvaluationOutlook::of_spec(&spec, Some(&data), judging).expect("a network");
         let plan = of_spec(&spec, Assumed::threads(50.0).on(Some(data))).expect("a row of layers");
         let needs = ProcessNeeds { scoring: evaluation.blocks, scorers: evaluation.scorers, ..plan.needs };

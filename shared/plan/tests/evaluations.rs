@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use recspeed_plan::{
-    Assumed, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, Room, Strategy, bottleneck, layers_of, of_spec,
+    Assumed, EvaluationOutlook, Judging, Lessons, Limit, Outlook, ProcessNeeds, Room, Strategy, bottleneck, layers_of,
+    of_spec,
 };
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::{ExperimentSpec, Extent};
@@ -22,8 +23,13 @@ fn beauty(attributes: usize) -> Extent {
     Extent { users: 2400, items: 1500, words: vec![12; attributes], numbers: 0 }
 }
 
+/// By so many threads, of so many rows, of which nobody knows who has how many.
+fn judging(threads: u64, rows: Option<u64>) -> Judging {
+    Judging { threads, rows, lessons: Lessons::default() }
+}
+
 fn foretold(spec: &ResolvedSpec, data: Option<&Extent>, threads: u64) -> EvaluationOutlook {
-    EvaluationOutlook::of_spec(spec, data, Judging { threads, rows: Some(10_000) }).unwrap()
+    EvaluationOutlook::of_spec(spec, data, judging(threads, Some(10_000))).unwrap()
 }
 
 const SMALL: &str = "bottom = [1]\nhidden = [1]";
@@ -87,9 +93,7 @@ fn a_block_of_dlrm_counts_the_buffers_that_it_has_by_hand() {
         "kind = \"dlrm\"\nembedding = 100\nattributes = [\"category\"]\nbottom = [7]\nhidden = [5]",
         "metrics = [\"ndcg@10\"]\nmax_users = 16",
     );
-    let of = |data: &Extent| {
-        EvaluationOutlook::of_spec(&spec, Some(data), Judging { threads: 8, rows: None }).unwrap().blocks
-    };
+    let of = |data: &Extent| EvaluationOutlook::of_spec(&spec, Some(data), judging(8, None)).unwrap().blocks;
     // Of each item: sums of the bottom tower; 2 own vectors, 1 of the user, 3 side by side, 4 with the bottom tower's, and that
     // one; 16 products, and the 6 that differ, twice. Of the tile: 16 lists, and the block of them twice. One tile is one thread's.
     let of_an_item = 7 + (2 + 1 + 3 + 4 + 1) * 100 + 16 + 2 * 6;
@@ -101,12 +105,12 @@ fn a_block_of_dlrm_counts_the_buffers_that_it_has_by_hand() {
 #[test]
 fn errors_of_ratings_take_blocks_of_rows_and_no_lists() {
     let spec = spec("kind = \"mlp\"\nhidden = [30, 20]", "metrics = [\"rmse\"]");
-    let of = |rows| EvaluationOutlook::of_spec(&spec, None, Judging { threads: 4, rows }).unwrap().blocks;
+    let of = |rows| EvaluationOutlook::of_spec(&spec, None, judging(4, rows)).unwrap().blocks;
     // The first layer: 3 numbers go in and 30 come out, kept for the way back, before the ReLU and behind it.
     let of_a_row = 4 * (3 + 3 * 30);
     assert_eq!([of(Some(10)), of(Some(1500)), of(None)], [10, 2 * 1024, 4 * 1024].map(|rows| rows * of_a_row));
     let layers = layers_of(&spec.recommender, &Assumed::threads(1.0)).unwrap();
-    let predicted = EvaluationOutlook::of_predictions(&layers, Judging { threads: 4, rows: Some(1500) });
+    let predicted = EvaluationOutlook::of_predictions(&layers, judging(4, Some(1500)));
     assert_eq!(predicted.blocks, 2 * 1024 * of_a_row, "the same without a spec");
 }
 
@@ -142,7 +146,7 @@ fn a_metric_takes_a_column_of_all_who_can_be_in_the_test_however_few_are_ranked_
     // Who has a row held out has another: of 2,400 with 3,000 rows no more than 600 can.
     let of = |metrics: &str| {
         let evaluation = format!("metrics = [{metrics}]\n[split]\nkind = \"leave-last-out\"");
-        let judging = Judging { threads: 1, rows: Some(3000) };
+        let judging = judging(1, Some(3000));
         EvaluationOutlook::of_spec(&spec("kind = \"mlp\"", &evaluation), Some(&beauty(0)), judging).unwrap().lists
     };
     assert_eq!(of("\"ndcg@10\", \"recall@10\"") - of("\"ndcg@10\""), 16 * 600);
@@ -180,7 +184,7 @@ proptest! {
         ][kind].clone();
         let spec = spec(&network, "metrics = [\"ndcg@10\"]");
         let of = |data: Extent, judging| EvaluationOutlook::of_spec(&spec, Some(&data), judging).unwrap();
-        let judging = Judging { threads, rows: Some(rows) };
+        let judging = judging(threads, Some(rows));
         let told = of(Extent::of_ids(users, items), judging);
         prop_assert_eq!(told.total(), told.blocks + told.lists + told.allocator);
         let more = of(Extent::of_ids(users, items), Judging { threads: threads + 1, ..judging });
@@ -196,7 +200,7 @@ proptest! {
 fn all_threads_compute_scores_where_lists_are_ranked_and_those_with_a_pass_of_their_own_where_ratings_are_predicted() {
     let scorers = |evaluation: &str, rows: u64| {
         let spec = spec("kind = \"mlp\"", &format!("{evaluation}\n[split]\nkind = \"random\"\ntest_ratio = 0.1"));
-        let judging = Judging { threads: 16, rows: Some(rows) };
+        let judging = judging(16, Some(rows));
         EvaluationOutlook::of_spec(&spec, Some(&beauty(0)), judging).unwrap().scorers
     };
     assert_eq!(scorers("metrics = [\"rmse\", \"ndcg@10\"]\nmax_users = 10", 10_000), 16);

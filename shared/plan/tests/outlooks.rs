@@ -12,6 +12,7 @@ use recspeed_plan::{
     Strategy as Plan, TablesOutlook, Tape, bottleneck, layers_of, of_spec,
 };
 use recspeed_types::Extent;
+use recspeed_types::limits::MAX_BATCH_SIZE;
 use strategies::{SPEED, even, look, spec};
 
 #[test]
@@ -293,6 +294,46 @@ fn slow_links_are_named() {
     let found = bottleneck(&reduction, &look(&reduction), None);
     assert_eq!(found.limit, Limit::Reduction);
     assert!(found.share > 0.5);
+}
+
+#[test]
+fn the_batch_that_is_proposed_is_the_one_that_a_spec_writes_and_its_step_is_the_promised_one() {
+    let link = Link { latency_us: 20.0, bytes_per_us: 125.0 };
+    for (strategy, replicas) in [
+        ("kind = \"data-parallel\"\nranks = 2", 2),
+        ("kind = \"data-parallel\"\nranks = 16", 16),
+        ("kind = \"hybrid\"\nranks = 8\nstages = 2\nschedule = \"gpipe\"", 4),
+    ] {
+        let plan = |batch: usize| {
+            let training = format!("batch_size = {batch}\noptimizer = \"sgd\"");
+            let spec = spec("kind = \"mlp\"\nhidden = [512, 512, 512]", &training, strategy);
+            of_spec(&spec, Assumed { link, ..Assumed::threads(50.0) }).unwrap()
+        };
+        let now = plan(128);
+        let found = bottleneck(&now, &look(&now), None);
+        let words = verdict(&found, &now, &look(&now));
+        let remedy = found.remedy.unwrap_or_else(|| panic!("{strategy}: {words}"));
+        let (_, tried) = words.split_once(" Try batches of ").unwrap_or_else(|| panic!("{strategy}: {words}"));
+        let (batch, of_each) = tried.split_once(", ").unwrap();
+        let batch: usize = batch.parse().unwrap();
+        assert_eq!(batch, 256, "{strategy}: {words}");
+        assert!(of_each.starts_with(&format!("{} in each replica: ", batch / replicas)), "{strategy}: {words}");
+        // As a spec with it is planned, for as many samples.
+        let then = look(&plan(batch)).simulation.total_us * 128.0 / batch as f64;
+        assert!((then - remedy.step_us).abs() < 1e-9 * then, "{strategy}: {then} is not {}", remedy.step_us);
+    }
+}
+
+#[test]
+fn no_larger_batch_is_proposed_than_a_spec_may_have() {
+    // So slow that it limits batches of any size.
+    let slow = Link { latency_us: 0.0, bytes_per_us: 1e-4 };
+    let tried = |batch: usize| {
+        let plan = Plan { link: slow, replicas: 4, batch, ..even(1, 1) };
+        bottleneck(&plan, &look(&plan), None).remedy.map(|remedy| remedy.change)
+    };
+    let most = MAX_BATCH_SIZE as usize / 4;
+    assert_eq!([tried(most / 2), tried(most)], [Some(Change::Batch(most)), None]);
 }
 
 #[test]

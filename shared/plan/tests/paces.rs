@@ -1,7 +1,7 @@
 //! About how long networks are foretold to train.
 
-use recspeed_plan::pace::training_seconds;
-use recspeed_plan::{Assumed, learnt, pace};
+use recspeed_plan::pace::{lessons_seconds, training_seconds};
+use recspeed_plan::{Assumed, Lessons, learnt, pace};
 use recspeed_types::catalogue;
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::{ExperimentSpec, Extent};
@@ -66,6 +66,33 @@ fn a_network_of_products_is_foretold_to_take_what_it_took_within_a_quarter() {
     let beauty = Extent::of_ids(22_363, 12_101);
     let foretold = an_epoch(model, "loss = \"bce\"\nbatch_size = 128", (&beauty, 198_502 - 2 * 22_363));
     assert!((0.75..1.25).contains(&(foretold / 0.858)), "{foretold} s foretold");
+}
+
+#[test]
+fn a_network_of_histories_is_foretold_to_take_what_it_took_within_three_times() {
+    // An epoch of `MovieLens` 100K or some of its rows, its validation included, on two threads of an Intel Xeon of two cores (28 November
+    // 2026): what is set, rows, seconds.
+    for (recommender, rows, took) in [
+        ("kind = \"bert4rec\"", 100_000, 1.6),
+        ("kind = \"bert4rec\"\nlength = 200", 100_000, 5.0),
+        ("kind = \"bert4rec\"\nlength = 1024", 50_000, 3.1),
+        ("kind = \"sasrec\"", 100_000, 1.3),
+        ("kind = \"sasrec\"\nlength = 4096", 50_000, 2.6),
+        ("kind = \"gru4rec\"", 100_000, 2.1),
+        ("kind = \"gru4rec\"\nlength = 200", 100_000, 9.0),
+        ("kind = \"caser\"", 100_000, 10.8),
+        ("kind = \"caser\"\nwindow = 20", 20_000, 24.0),
+    ] {
+        let spec = spec(recommender, "epochs = 1");
+        // About as uneven as those.
+        let of = |user: u32| (18.0 + 86.0 * (943.0 / f64::from(user + 1)).ln()) * f64::from(rows) / 100_000.0;
+        let learnt = (0..943_u32).flat_map(|user| (0..of(user) as u32).map(move |_| user));
+        let lessons = Lessons::of(&spec.recommender, 943, learnt);
+        let training = spec.training.as_ref().expect("it is trained");
+        let told =
+            lessons_seconds(&spec.recommender, training, &Extent::of_ids(943, 1682), &lessons).expect("a network");
+        assert!((took / 3.0..took * 3.0).contains(&told), "{recommender} {rows}: {told} s foretold, {took} s measured");
+    }
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What a process is foretold to hold beside its ranks' ledgers.
 
 use proptest::prelude::*;
+use recspeed_plan::whole::refusal;
+use recspeed_plan::words::bytes;
 use recspeed_plan::{
     Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Library, Outlook, ProcessNeeds, ProcessOutlook, Room,
     Strategy, Whole, bottleneck, is_whole, of_spec,
 };
+use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::{ExperimentSpec, Extent};
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -143,51 +146,133 @@ fn ranks_with_machines_of_their_own_do_not_share_a_room() {
     );
 }
 
-/// Peaks of whole runs on `MovieLens` 100K as the kernel told them, in MiB: what is set, threads, peak. The last row of each user held
-/// out, the one before for validation; docs/parallel.md.
-const OF_SEQUENCES: &[(&str, &str, u64, f64)] = &[
-    ("kind = \"sasrec\"", "batch_size = 128", 2, 249.0),
-    ("kind = \"sasrec\"", "batch_size = 128", 1, 222.0),
-    ("kind = \"sasrec\"", "batch_size = 256", 2, 326.0),
-    ("kind = \"sasrec\"", "batch_size = 512", 2, 588.0),
-    ("kind = \"sasrec\"\nlength = 400", "batch_size = 128", 2, 589.0),
-    ("kind = \"caser\"", "batch_size = 128", 2, 1126.0),
+/// Peaks of whole runs on `MovieLens` 100K as the kernel told them, in MiB: what is set, how many of its rows, threads, peak. The last row of
+/// each user held out, the one before for validation; docs/parallel.md.
+const OF_HISTORIES: &[(&str, &str, u64, u64, f64)] = &[
+    ("kind = \"sasrec\"", "batch_size = 128", 100_000, 2, 249.0),
+    ("kind = \"sasrec\"", "batch_size = 128", 100_000, 1, 222.0),
+    ("kind = \"sasrec\"", "batch_size = 256", 100_000, 2, 326.0),
+    ("kind = \"sasrec\"", "batch_size = 512", 100_000, 2, 588.0),
+    ("kind = \"sasrec\"\nlength = 400", "batch_size = 128", 100_000, 2, 589.0),
+    ("kind = \"sasrec\"\nlength = 4096", "batch_size = 128", 50_000, 2, 453.0),
+    ("kind = \"sasrec\"\nlength = 4096", "batch_size = 512", 50_000, 2, 891.0),
+    ("kind = \"sasrec\"\nlength = 4096", "batch_size = 1024", 50_000, 2, 1638.0),
+    ("kind = \"bert4rec\"", "batch_size = 128", 100_000, 2, 195.0),
+    ("kind = \"bert4rec\"", "batch_size = 128", 100_000, 1, 158.0),
+    ("kind = \"bert4rec\"\nlength = 200", "batch_size = 128", 100_000, 2, 496.0),
+    ("kind = \"bert4rec\"\nlength = 1024", "batch_size = 128", 100_000, 2, 713.0),
+    ("kind = \"bert4rec\"\nlength = 1024", "batch_size = 128", 50_000, 2, 353.0),
+    ("kind = \"bert4rec\"\nlength = 1024", "batch_size = 512", 100_000, 2, 1946.0),
+    ("kind = \"gru4rec\"", "batch_size = 128", 100_000, 2, 278.0),
+    ("kind = \"gru4rec\"\nlength = 200", "batch_size = 128", 100_000, 2, 434.0),
+    ("kind = \"caser\"", "batch_size = 128", 100_000, 2, 1126.0),
+    ("kind = \"caser\"\nwindow = 20", "batch_size = 128", 20_000, 2, 1377.0),
+    ("kind = \"caser\"\nwindow = 20", "batch_size = 32", 10_000, 2, 313.0),
+    ("kind = \"autoencoder\"", "", 100_000, 2, 44.7),
+    ("kind = \"autoencoder\"", "batch_size = 943", 100_000, 2, 68.5),
+    ("kind = \"neumf\"", "", 100_000, 2, 29.2),
+    ("kind = \"neumf\"", "batch_size = 4096", 100_000, 2, 52.0),
+    ("kind = \"neumf\"", "batch_size = 16384", 100_000, 2, 119.9),
+    ("kind = \"deepfm\"", "", 100_000, 2, 29.3),
+    ("kind = \"deepfm\"", "batch_size = 4096", 100_000, 2, 66.2),
+    ("kind = \"wide-and-deep\"", "batch_size = 4096", 100_000, 2, 59.1),
 ];
 
+/// Rows that users of `MovieLens` 100K learn from, at every 23rd of them from the one with most on.
+const ROWS_OF_USERS: [u64; 42] = [
+    735, 377, 309, 275, 243, 224, 205, 187, 173, 158, 147, 138, 129, 119, 108, 103, 96, 84, 76, 70, 64, 61, 56, 53, 49,
+    46, 44, 41, 38, 35, 32, 30, 28, 26, 25, 24, 22, 21, 20, 19, 18, 18,
+];
+const USERS: u64 = 943;
+
+/// About as many rows as such a user learns from, of a data set of which so many rows in 100,000 were drawn. Users come in no order of
+/// these.
+fn rows_of(user: u64, of: u64) -> u64 {
+    let (knot, beyond) = ((user * 521) % USERS / 23, (user * 521) % USERS % 23);
+    let at = |knot: u64| ROWS_OF_USERS[(knot as usize).min(ROWS_OF_USERS.len() - 1)];
+    let whole = at(knot) - (at(knot) - at(knot + 1)) * beyond / 23;
+    // Two more are held out.
+    ((whole + 2) * of / 100_000).saturating_sub(2)
+}
+
+/// A network of `MovieLens` 100K.
+fn of_histories(recommender: &str, training: &str) -> ResolvedSpec {
+    let text = format!(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"leave-last-out\"\nvalidation = \
+         true\n[recommender]\n{recommender}\n[training]\n{training}\n[evaluation]\nmetrics = [\"ndcg@10\"]\n"
+    );
+    ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+/// What is known of so many of its rows.
+fn lessons(spec: &ResolvedSpec, rows: u64) -> Lessons {
+    let learnt = (0..USERS).flat_map(|user| (0..rows_of(user, rows)).map(move |_| user as u32));
+    Lessons::of(&spec.recommender, USERS as usize, learnt)
+}
+
+/// What the process of such a training is foretold to hold.
+fn told_of_histories(spec: &ResolvedSpec, rows: u64, threads: u64) -> u64 {
+    let data = Extent::of_ids(USERS, 1682);
+    let lessons = lessons(spec, rows);
+    let judging = Judging { threads, rows: Some(rows), lessons };
+    let evaluation = EvaluationOutlook::of_spec(spec, Some(&data), judging).expect("a network");
+    let of = |needs: ProcessNeeds| ProcessNeeds {
+        before: ProcessNeeds::of_rows(rows),
+        evaluation: evaluation.total(),
+        scoring: evaluation.blocks,
+        scorers: evaluation.scorers,
+        ..needs
+    };
+    if is_whole(spec.recommender.entry.kind) {
+        return Whole::of_spec(spec, &data, lessons, of(ProcessNeeds::default())).expect("whole").outlook().total();
+    }
+    let batch = u64::from(spec.training.as_ref().expect("a network is trained").batch_size);
+    let assumed = Assumed::threads(50.0).on(Some(data)).learning(&spec.recommender, &lessons, batch);
+    let plan = of_spec(spec, assumed).expect("layers");
+    let mut plan = Strategy { needs: of(plan.needs), ..plan };
+    plan.take_no_more_than(lessons.rows.expect("they are read"));
+    Outlook::of(&plan).unwrap().process(&plan).total()
+}
+
 #[test]
-fn networks_of_sequences_are_foretold_no_less_than_was_measured_and_no_more_than_twice_that() {
-    let data = Extent::of_ids(943, 1682);
-    // About as uneven as those: 18 to 607 rows that a user learns from, 103 on average, 77 in the middle.
-    let rows_of = |user: u32| (18.0 + 86.0 * (943.0 / f64::from(user + 1)).ln()) as u32;
-    let rows: u64 = (0..943).map(|user| u64::from(rows_of(user) + 2)).sum();
-    assert!((90_000..110_000).contains(&rows), "{rows}");
-    for &(recommender, training, threads, held) in OF_SEQUENCES {
-        let text = format!(
-            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"leave-last-out\"\nvalidation = \
-             true\n[recommender]\n{recommender}\n[training]\n{training}\n[evaluation]\nmetrics = [\"ndcg@10\"]\n"
-        );
-        let spec = ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap();
-        let batch = u64::from(spec.training.as_ref().expect("a network is trained").batch_size);
-        let learnt = (0..943).flat_map(|user| (0..rows_of(user)).map(move |_| user));
-        let lessons = Lessons::of(&spec.recommender, batch, 943, learnt);
-        let judging = Judging { threads, rows: Some(rows) };
-        let evaluation = EvaluationOutlook::of_spec(&spec, Some(&data), judging).expect("a network");
-        let of = |needs: ProcessNeeds| ProcessNeeds {
-            before: ProcessNeeds::of_rows(rows),
-            evaluation: evaluation.total(),
-            scoring: evaluation.blocks,
-            scorers: evaluation.scorers,
-            ..needs
-        };
-        let foretold = if is_whole(spec.recommender.entry.kind) {
-            Whole::of_spec(&spec, &data, lessons, of(ProcessNeeds::default())).expect("whole").outlook().total()
-        } else {
-            let filled = lessons.filled(&spec.recommender, batch);
-            let plan = of_spec(&spec, Assumed::threads(50.0).on(Some(data.clone())).filling(filled)).expect("layers");
-            let plan = Strategy { needs: of(plan.needs), ..plan };
-            Outlook::of(&plan).unwrap().process(&plan).total()
-        };
+fn whole_runs_are_foretold_no_less_than_was_measured_and_no_more_than_twice_that() {
+    let rows: u64 = (0..USERS).map(|user| rows_of(user, 100_000) + 2).sum();
+    assert!((95_000..105_000).contains(&rows), "{rows}");
+    for &(recommender, training, rows, threads, held) in OF_HISTORIES {
+        let foretold = told_of_histories(&of_histories(recommender, training), rows, threads);
         let times = foretold as f64 / MIB / held;
-        assert!((1.0..2.0).contains(&times), "{recommender} {training} {threads}: {held} {times}");
+        assert!((1.0..2.0).contains(&times), "{recommender} {training} {rows} {threads}: {held} {times}");
+    }
+}
+
+#[test]
+fn a_length_that_no_history_reaches_takes_no_more_than_the_longest_history() {
+    for kind in ["sasrec", "bert4rec", "gru4rec"] {
+        let of = |length: u64| {
+            told_of_histories(&of_histories(&format!("kind = \"{kind}\"\nlength = {length}"), ""), 50_000, 2)
+        };
+        let (longest, most) = (of(370), of(4096));
+        // Positions are learnt for all of them.
+        let positions = (4096 - 370) * 64 * 4 * 16;
+        assert!(most <= longest + positions, "{kind}: {longest} and {most}");
+        assert!(of(50) < longest, "{kind}");
+    }
+}
+
+#[test]
+fn a_batch_that_is_named_as_a_remedy_takes_what_its_own_plan_says() {
+    let data = Extent::of_ids(USERS, 1682);
+    let whole = |spec: &ResolvedSpec, room: Option<u64>| {
+        let needs = ProcessNeeds { before: 1 << 20, ..ProcessNeeds::default() };
+        let whole = Whole::of_spec(spec, &data, lessons(spec, 100_000), needs).expect("whole");
+        (whole.outlook().total(), room.and_then(|room| refusal(&whole, room)))
+    };
+    for kind in ["bert4rec", "gru4rec", "caser"] {
+        let of = |batch: u32| of_histories(&format!("kind = \"{kind}\""), &format!("batch_size = {batch}"));
+        let (small, _) = whole(&of(128), None);
+        let (large, refused) = whole(&of(512), Some(small));
+        let told = refused.unwrap_or_else(|| panic!("{kind}: {large} bytes do not fit into {small}"));
+        let expected = format!(" Try training.batch_size = 128: {} ", bytes(small));
+        assert!(told.contains(&expected), "{kind}: {expected:?} in {told}");
     }
 }

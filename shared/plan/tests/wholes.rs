@@ -19,7 +19,7 @@ fn beauty() -> Extent {
     Extent::of_ids(1_210_271, 249_274)
 }
 
-const LESSONS: Lessons = Lessons { rows: Some(1_800_000), longest: None, about: None };
+const LESSONS: Lessons = Lessons { rows: Some(1_800_000), lengths: None, about: None };
 
 fn whole<'a>(spec: &'a ResolvedSpec, data: &'a Extent) -> Whole<'a> {
     Whole::of_spec(spec, data, LESSONS, ProcessNeeds::default()).expect("it is trained whole")

@@ -293,12 +293,21 @@ fn is_of_all(kind: &str, need: Need) -> bool {
     catalogue::find(kind).is_some_and(|entry| entry.needs.contains(&need))
 }
 
-/// Who does without the attributes of the items, behind what else can be done; of an order the remedy itself says that.
+/// Who does without the attributes, behind what else can be done: other kinds where the kind cannot, and the kind itself where it needs
+/// them only because it is told their names. Of an order the remedy itself says that.
 fn without(kind: &str, need: Need) -> &'static str {
-    if need == Need::ItemAttributes && is_of_all(kind, need) {
-        ", or a recommender that needs none, as item-knn, als-implicit or ease"
-    } else {
-        ""
+    let is_told = |list: &str| catalogue::find(kind).is_some_and(|entry| entry.param(list).is_some());
+    match need {
+        Need::ItemAttributes if is_of_all(kind, need) => {
+            ", or a recommender that needs none, as item-knn, als-implicit or ease"
+        }
+        Need::ItemAttributes if is_told("item_attributes") => {
+            ", or leave recommender.item_attributes out: it learns without them, too"
+        }
+        Need::UserAttributes if !is_of_all(kind, need) && is_told("user_attributes") => {
+            ", or leave recommender.user_attributes out: it learns without them, too"
+        }
+        _ => "",
     }
 }
 
@@ -398,6 +407,22 @@ mod tests {
         assert!(said.ends_with(", or a recommender that needs none, as item-knn, als-implicit or ease"), "{said}");
         // It predicts ratings, which these do not, and would do without the names.
         assert!(of("fm").instead().is_empty() && !of("fm").to_string().contains("item-knn"), "{}", of("fm"));
+    }
+
+    #[test]
+    fn a_method_that_was_told_names_of_attributes_is_told_that_it_learns_without_them_at_the_place_of_its_own() {
+        for (need, list) in [(Need::ItemAttributes, "item_attributes"), (Need::UserAttributes, "user_attributes")] {
+            for kind in ["fm", "ffm", "feature-embeddings"] {
+                let error = FitError::Needs { kind, need, remedy: remedy_for(need) };
+                let due = format!(", or leave recommender.{list} out: it learns without them, too");
+                assert!(error.to_string().ends_with(&due), "{error}");
+                let within = error.of_component(1).to_string();
+                assert!(within.contains(&format!(", or leave recommender.components[1].{list} out: ")), "{within}");
+            }
+        }
+        // What has no such list cannot leave it out.
+        let error = FitError::Needs { kind: "sasrec", need: Need::ItemAttributes, remedy: "" };
+        assert!(!error.to_string().contains("leave recommender."), "{error}");
     }
 
     #[test]

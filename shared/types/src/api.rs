@@ -293,8 +293,9 @@ pub struct StudyRecorded {
     /// Whether the study measures something else by now: another data set, network or setting.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub older: bool,
-    /// What is to be known of its settings beside those of today, in sentences: what differs, or that nobody can tell. Absent where they
-    /// are the same, those among them that its specs leave to the defaults of the program.
+    /// What is to be known of its settings beside those of today, in sentences: what differs, or that nobody can tell,
+    /// and which rows of today it lacks. Absent where both are the same, those settings among them that its specs leave
+    /// to the defaults of the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<String>,
 }

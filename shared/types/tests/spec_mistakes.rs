@@ -109,6 +109,42 @@ fn a_table_or_a_list_that_is_no_toml_is_told_with_the_part_that_is_wrong() {
 }
 
 #[test]
+fn a_whole_number_that_is_too_large_is_told_as_a_number_and_a_text_of_digits_stays_one() {
+    let largest = i64::MAX;
+    for number in ["12345678901234567890", "-99999999999999999999"] {
+        for field in ["recommender.factors", "seed", "training.learning_rate"] {
+            let message = parse_error(&format!("{field}={number}"));
+            let due =
+                format!("{field}: is {number}, beyond ±{largest}; give a smaller number, or put a text in quotes");
+            assert_eq!(message, due);
+        }
+    }
+    let named = |value: &str| {
+        let toml = ExperimentSpec::default().to_toml();
+        ExperimentSpec::from_toml_with(&toml, &[format!("name={value}")]).unwrap().name
+    };
+    assert_eq!(named("\"12345678901234567890\""), "12345678901234567890");
+    // No TOML number begins with zeros, and this one would not be too large.
+    assert_eq!(named("0000000000000000000000007"), "0000000000000000000000007");
+}
+
+#[test]
+fn a_tiny_number_is_told_back_without_a_row_of_zeros() {
+    let errors = check_errors("training.learning_rate=1e-300");
+    assert_eq!(errors.to_string(), "training.learning_rate: is 1e-300; allowed: 0.000000001 to 1000");
+    let errors = check_errors("split.test_ratio=1e300");
+    assert!(errors.to_string().starts_with("split.test_ratio: is 1e300; allowed: more than 0"), "{errors}");
+    let name = "learning_rate = 0.00000000000000000000000001".to_owned();
+    let recommender = RecommenderSpec::new("fm")
+        .with("regularization", ParamValue::Float(1e-300))
+        .with("init_deviation", ParamValue::Float(-2.5e300));
+    let spec = ExperimentSpec { name, recommender, ..ExperimentSpec::default() };
+    let text = spec.to_toml();
+    assert!(text.contains("regularization = 1e-300\n") && text.contains("init_deviation = -2.5e300\n"), "{text}");
+    assert_eq!(ExperimentSpec::from_toml(&text).unwrap(), spec, "a name stays as it is, and so does every number");
+}
+
+#[test]
 fn a_value_out_of_range_is_answered_with_the_range() {
     for (assignment, expected) in [
         ("training.epochs=0", "training.epochs: is 0; allowed: 1 to 10000"),

@@ -29,7 +29,7 @@ fn what_is_refused_says_the_nearest_that_can_be_and_that_resolves() {
         ),
         (
             "kind=pipeline schedule=interleaved stages=2 chunks=3",
-            "set strategy.stages = 1 or fewer, or strategy.chunks = 2 or fewer",
+            "set strategy.stages = 1, or strategy.chunks = 2 or fewer",
             "kind=pipeline schedule=interleaved stages=1 chunks=3",
         ),
         ("kind=hybrid ranks=64 stages=3", "set it to 63", "kind=hybrid ranks=63 stages=3"),
@@ -77,6 +77,56 @@ fn no_ranks_or_stages_are_refused_and_not_divided_by() {
     ] {
         let message = resolved(&assignments(given)).expect_err(given);
         assert!(message.contains(path), "{given}: {message}");
+    }
+}
+
+#[test]
+fn a_number_that_is_refused_is_one_mistake_and_nothing_follows_from_it() {
+    for (given, told) in [
+        ("kind=hybrid ranks=0 stages=2", "strategy.ranks: is 0; allowed: 1 to 64"),
+        ("kind=hybrid ranks=1000 stages=3", "strategy.ranks: is 1000; allowed: 1 to 64"),
+        ("kind=pipeline ranks=2 stages=0", "strategy.stages: is 0; allowed: 1 to 64"),
+        ("kind=pipeline stages=65", "strategy.stages: is 65; allowed: 1 to 64"),
+        ("kind=hybrid ranks=4 tensor=0", "strategy.tensor: is 0; allowed: 1 to 64"),
+        ("kind=pipeline micro_batches=2000", "strategy.micro_batches: is 2000; allowed: 1 to 1024"),
+        ("kind=pipeline chunks=17", "strategy.chunks: is 17; allowed: 1 to 16"),
+    ] {
+        let errors = spec(&assignments(given)).unwrap().resolve().expect_err(given);
+        let all: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+        assert_eq!(all, [told], "{given}");
+    }
+}
+
+#[test]
+fn a_number_that_its_type_cannot_hold_is_refused_with_the_range_of_its_field() {
+    for (given, told) in [
+        ("strategy.micro_batches=4294967296", "strategy.micro_batches: is 4294967296; allowed: 1 to 1024"),
+        ("strategy.ranks=-1", "strategy.ranks: is -1; allowed: 1 to 64"),
+        ("training.epochs=-1", "training.epochs: is -1; allowed: 1 to 10000"),
+        // No whole number, and so not one that is too large.
+        ("training.epochs=1.5", "training.epochs: is 1.5; allowed: a whole number, 0 or more"),
+    ] {
+        let message = spec(&["strategy.kind=hybrid".to_owned(), given.to_owned()]).expect_err(given);
+        assert!(message.contains(told), "{given}: {message}");
+    }
+    // Each beside the other.
+    let both = ["strategy.kind=hybrid", "strategy.stages=-3", "strategy.micro_batches=9999999999"].map(str::to_owned);
+    let message = spec(&both).expect_err("two mistakes");
+    assert!(message.contains("stages: is -3; allowed: 1 to 64"), "{message}");
+    assert!(message.contains("micro_batches: is 9999999999; allowed: 1 to 1024"), "{message}");
+}
+
+#[test]
+fn one_that_can_be_had_is_not_called_one_or_fewer() {
+    for (given, said) in [
+        (
+            "kind=pipeline schedule=interleaved stages=4 chunks=2",
+            "set strategy.stages = 2 or fewer, or strategy.chunks = 1",
+        ),
+        ("kind=hybrid stages=64 tensor=2", "set it to 1"),
+    ] {
+        let message = resolved(&assignments(given)).expect_err(given);
+        assert!(message.contains(said) && !message.contains(" 1 or fewer"), "{given}: {message}");
     }
 }
 

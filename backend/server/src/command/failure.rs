@@ -128,6 +128,12 @@ impl CommandError {
     /// The exit status that stands for this failure.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
+            // A place that was found to be unwritable before any work is what was asked for wrongly; one that fails on the way is not.
+            Self::Search(SearchError::Log { .. })
+            | Self::Keep(_)
+            | Self::Output(_)
+            | Self::WriteFile { .. }
+            | Self::ModelNotKept { .. } => FailureCode::Internal.exit_status(),
             Self::Spec(_)
             | Self::Compare(_)
             | Self::Search(_)
@@ -146,9 +152,6 @@ impl CommandError {
             Self::Engines(error) => error.exit_status(),
             Self::Study(error) => error.exit_status(),
             Self::Trace(error) => error.exit_status(),
-            Self::Keep(_) | Self::Output(_) | Self::WriteFile { .. } | Self::ModelNotKept { .. } => {
-                FailureCode::Internal.exit_status()
-            }
         }
     }
 }

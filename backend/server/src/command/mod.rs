@@ -33,7 +33,7 @@ use clap::Subcommand;
 
 use failure::CommandError;
 
-pub(crate) use study::{Settings, against_present};
+pub(crate) use study::{Settings, against_present, rows_that_it_lacks};
 
 /// What `recspeed` can be asked for in a terminal, besides `serve`.
 #[derive(Debug, Subcommand)]
@@ -84,7 +84,7 @@ pub enum Command {
 /// Does what was asked. Blocks; may be called inside or outside an async runtime.
 ///
 /// A failure is one sentence on standard error. Exit status: 0 done, 2 wrong input, otherwise as the worker's
-/// (see [`recspeed_types::FailureCode::exit_status`]).
+/// (see [`recspeed_types::FailureCode::exit_status`]); `docs/exit-statuses.md` lists those of all commands.
 pub fn run(command: Command) -> ExitCode {
     let outcome = match command {
         Command::Run(args) => run::run(args),
@@ -108,6 +108,37 @@ pub fn run(command: Command) -> ExitCode {
         Err(error) => {
             output::complain(&format!("recspeed: {error}"));
             ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::FailureCode;
+
+    use super::Command;
+
+    #[test]
+    fn the_exit_statuses_of_every_command_stand_in_one_place() {
+        let page = include_str!("../../../../docs/exit-statuses.md");
+        let (statuses, commands) = page.split_once("What each command makes of them:").expect("two tables");
+        for code in [
+            FailureCode::InvalidSpec,
+            FailureCode::OutOfMemory,
+            FailureCode::Data,
+            FailureCode::Cancelled,
+            FailureCode::Diverged,
+            FailureCode::TimeLimit,
+            FailureCode::Checkpoint,
+            FailureCode::Worker,
+            FailureCode::Internal,
+        ] {
+            let row = format!("\n| {} | ", code.exit_status());
+            assert_eq!(statuses.matches(&row).count(), 1, "{code:?}: one row `{}`", row.trim());
+        }
+        let all = <Command as clap::Subcommand>::augment_subcommands(clap::Command::new("recspeed"));
+        for name in all.get_subcommands().map(clap::Command::get_name).chain(["serve"]) {
+            assert!(commands.contains(&format!("`recspeed {name}`")), "docs/exit-statuses.md does not name {name}");
         }
     }
 }

@@ -381,8 +381,9 @@ async fn prepare(store: &Store, options: &LabOptions, run: &RunId) -> Result<Ass
         })
         .await?;
     let (spec, devices) = (record.spec.to_json(), record.spec.devices());
+    let longest_stop = launch::longest_stop(&record.spec);
     if tail.next_seq == 0 {
-        return Ok(Assignment { run: run.clone(), spec, devices, folder, resume: None, tail });
+        return Ok(Assignment { run: run.clone(), spec, devices, longest_stop, folder, resume: None, tail });
     }
     let resume = launch::find_checkpoint(store, run, &folder).await?;
     let kind = if let Some(resume) = &resume {
@@ -405,7 +406,7 @@ async fn prepare(store: &Store, options: &LabOptions, run: &RunId) -> Result<Ass
             store::tail(work.connection, &subject)
         })
         .await?;
-    Ok(Assignment { run: run.clone(), spec, devices, folder, resume, tail })
+    Ok(Assignment { run: run.clone(), spec, devices, longest_stop, folder, resume, tail })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod lines;
 mod probe;
 mod process;
 mod resume;
+mod stopped;
 mod story;
 mod supervise;
 mod tail;
@@ -26,6 +27,7 @@ pub use process::{end_orphans, is_alive};
 pub(crate) use process::{signal, start};
 pub(crate) use resume::hex;
 pub use resume::{Resume, find_checkpoint};
+pub(crate) use stopped::{StopWatch, longest_stop};
 pub use supervise::{Assignment, Outcome, Stop, supervise};
 pub(crate) use supervise::{break_off, give_up, write_end};
 

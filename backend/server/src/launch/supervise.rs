@@ -10,10 +10,11 @@ use recspeed_types::spec::Device;
 use recspeed_types::{EventKind, RunEvent, RunId};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::Child;
-use tokio::time::sleep_until;
+use tokio::time::{MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::lines::Lines;
+use super::stopped::{self, StopWatch};
 use super::story::Story;
 use super::tail::Tail;
 use super::verdict::{self, End};
@@ -35,6 +36,8 @@ pub struct Assignment {
     pub spec: String,
     /// Where it computes: what decides which build of the worker runs it.
     pub devices: Vec<Device>,
+    /// How long its process may be stopped before it is ended.
+    pub longest_stop: Option<Duration>,
     /// Where its checkpoints go.
     pub folder: std::path::PathBuf,
     /// Where it goes on.
@@ -50,6 +53,11 @@ pub enum Stop {
     Cancel,
     /// It took too long.
     TimeLimit,
+    /// Its process was stopped from outside, and did not go on.
+    Stopped {
+        /// For so long.
+        after: Duration,
+    },
     /// The server itself is ending; the run goes on when it is back.
     ServerEnds,
     /// Its events cannot be stored for want of space.
@@ -220,6 +228,7 @@ async fn attempt(
         kill_at: None,
         killed: false,
         heard: Instant::now(),
+        stopped: assignment.longest_stop.map(|limit| StopWatch::new(pid, limit)),
     };
     match begun {
         Ok(()) => hand_over(&mut child, assignment.spec),
@@ -293,6 +302,7 @@ struct Attempt<'a> {
     kill_at: Option<Instant>,
     killed: bool,
     heard: Instant,
+    stopped: Option<StopWatch>,
 }
 
 impl Attempt<'_> {
@@ -332,12 +342,19 @@ impl Attempt<'_> {
         let mut status: Option<ExitStatus> = None;
         let mut linger_until: Option<Instant> = None;
         let mut open = true;
+        let mut looks = tokio::time::interval(stopped::LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while open || status.is_none() {
             let running = self.stop.is_none() && status.is_none();
             tokio::select! {
                 () = cancel.cancelled(), if running => self.stop(Stop::Cancel),
                 () = server_ends.cancelled(), if running => self.stop(Stop::ServerEnds),
                 () = sleep_until(deadline.into()), if running => self.stop(Stop::TimeLimit),
+                _ = looks.tick(), if running && self.stopped.is_some() => {
+                    if let Some(after) = self.stopped.as_mut().and_then(StopWatch::over) {
+                        self.stop(Stop::Stopped { after });
+                    }
+                }
                 () = sleep_until(self.kill_at.unwrap_or(deadline).into()), if self.kill_at.is_some() => {
                     self.kill_at = None;
                     self.killed |= status.is_none();
@@ -379,6 +396,9 @@ impl Attempt<'_> {
     /// so that the worker can leave in order.
     async fn take(&mut self, story: &mut Story, batch: &[Vec<u8>]) {
         self.heard = Instant::now();
+        if let Some(stopped) = &mut self.stopped {
+            stopped.hears();
+        }
         if matches!(self.stop, Some(Stop::Rubbish { .. } | Stop::DiskFull | Stop::Internal { .. })) {
             return;
         }
@@ -404,7 +424,7 @@ impl Attempt<'_> {
             let what = breach.to_string();
             match &self.stop {
                 // Whatever it says while it is being ended does not change why.
-                Some(Stop::Cancel | Stop::TimeLimit | Stop::ServerEnds) => {}
+                Some(Stop::Cancel | Stop::TimeLimit | Stop::Stopped { .. } | Stop::ServerEnds) => {}
                 _ => self.stop(Stop::Rubbish { what }),
             }
         }

@@ -72,6 +72,14 @@ pub(super) fn judge(end: End) -> Option<Ending> {
             );
             failed(FailureCode::TimeLimit, cause, &detail)
         }
+        Some(Stop::Stopped { after }) => {
+            let cause = format!(
+                "The worker's process is stopped: it did not go on for {} s, as long as its ranks wait for each other, and was ended. Let \
+                 it go on sooner (kill -CONT), or set `strategy.timeout` higher; then press “Run again” on its page.",
+                after.as_secs()
+            );
+            failed(FailureCode::Worker, cause, &detail)
+        }
         Some(Stop::DiskFull) => failed(
             FailureCode::Internal,
             "The disk of the server is full, so the run was stopped. Free some space on the server, then press “Run again” on its page: \

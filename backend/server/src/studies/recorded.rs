@@ -11,7 +11,7 @@ use recspeed_types::api::StudyRecorded;
 use recspeed_types::study::{STUDIES, StudyCell, StudyReport};
 use rust_embed::RustEmbed;
 
-use crate::command::{Settings, against_present};
+use crate::command::{Settings, against_present, rows_that_it_lacks};
 
 /// The files.
 #[derive(RustEmbed)]
@@ -27,8 +27,8 @@ pub struct Recorded {
     pub told: StudyReport,
     /// Whether the study measures something else by now: another data set, network or setting.
     pub older: bool,
-    /// What a reader must know of that, in sentences: what differs, or that the report does not tell enough to say. Nothing where all
-    /// settings are those of today.
+    /// What a reader must know of that, in sentences: what differs, or that the report does not tell enough to say, and
+    /// which rows of today it lacks. Nothing where all settings and rows are those of today.
     pub settings: Option<String>,
 }
 
@@ -42,19 +42,24 @@ pub fn recorded_study(name: &str) -> Option<&'static Recorded> {
 fn read(name: &str) -> Option<Recorded> {
     let file = Files::get(&format!("{name}.json"))?;
     match serde_json::from_slice::<StudyReport>(&file.data) {
-        Ok(report) => {
-            let (older, settings) = match against_present(&report) {
-                Settings::Same => (false, None),
-                Settings::DefaultsUntold => (false, Some(StudyRecorded::DEFAULTS_UNTOLD.to_owned())),
-                Settings::Other(differ) => (true, Some(format!("{} {differ}", StudyRecorded::OLDER))),
-            };
-            Some(Recorded { told: elsewhere(report.clone()), report, older, settings })
-        }
+        Ok(report) => Some(recorded(report)),
         Err(error) => {
             tracing::error!(name, %error, "the report that comes with the program cannot be read");
             None
         }
     }
+}
+
+/// The report with what is to be known of it beside what its study would measure today.
+fn recorded(report: StudyReport) -> Recorded {
+    let (older, settings) = match against_present(&report) {
+        Settings::Same => (false, None),
+        Settings::DefaultsUntold => (false, Some(StudyRecorded::DEFAULTS_UNTOLD.to_owned())),
+        Settings::Other(differ) => (true, Some(format!("{} {differ}", StudyRecorded::OLDER))),
+    };
+    let sentences: Vec<String> = settings.into_iter().chain(rows_that_it_lacks(&report)).collect();
+    let settings = (!sentences.is_empty()).then(|| sentences.join(" "));
+    Recorded { told: elsewhere(report.clone()), report, older, settings }
 }
 
 /// What another machine measured: its tables are not `Measured here`, and what it lacked is not lacked here.
@@ -121,6 +126,24 @@ mod tests {
             }
             assert!(matches!(against_present(&other), Settings::Other(_)), "{}", study.name);
         }
+    }
+
+    #[test]
+    fn a_recorded_report_that_lacks_a_row_of_its_study_says_so_behind_what_is_told_of_its_settings() {
+        let (_, whole) = all().find(|(study, _)| study.name == "mixed").expect("it is recorded");
+        let mut report = whole.report.clone();
+        let gone = report.specs.remove(0).name;
+        for table in &mut report.tables {
+            table.rows.retain(|row| row.name != gone);
+        }
+        let found = recorded(report);
+        let told = found.settings.expect("a row is missing");
+        assert!(
+            told.contains("It lacks rows that the study has today: ") && told.contains(&format!("“{gone}”")),
+            "{told}"
+        );
+        assert!(told.ends_with('.'), "{told}");
+        assert_eq!(found.older, whole.older, "what it has is of the same settings: {told}");
     }
 
     #[test]

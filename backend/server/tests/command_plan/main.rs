@@ -134,11 +134,25 @@ fn a_file_of_lengths_is_simulated_instead_of_stages_that_are_alike() {
                 {"forward_us": 1, "backward_input_us": 1}]"#,
             "receive_gradient_us of stage 0 is -1: give 0",
         ),
+        (
+            r#"[{"forward_us": 1e300, "backward_input_us": 1}, {"forward_us": 1, "backward_input_us": 1}]"#,
+            "forward_us of stage 0 is 1e300: give 0 to 1000000000 microseconds",
+        ),
+        (
+            r#"[{"forward_us": 1, "backward_input_us": 1}, {"forward_us": 1, "backward_input_us": 1000000001}]"#,
+            "backward_input_us of stage 1 is 1000000001: give 0 to 1000000000 microseconds",
+        ),
     ] {
         let output = with(given, &[]);
         assert_eq!(output.status.code(), Some(2), "{given}");
         assert!(text(&output.stderr).contains(words), "{given}: {}", text(&output.stderr));
     }
+    let longest = r#"[{"forward_us": 1e9, "backward_input_us": 1e9}, {"forward_us": 1e9, "backward_input_us": 0}]"#;
+    let shown = with(longest, &[]);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    let shown = text(&shown.stdout);
+    assert!(!shown.contains("NaN") && !shown.contains("inf "), "what may be given has times that are numbers: {shown}");
+
     let output = plan(&["--lengths", folder.path().join("none.json").to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("name a JSON file with --lengths"), "{}", text(&output.stderr));
@@ -244,7 +258,7 @@ fn a_dense_block_whose_layers_ranks_share_is_planned_with_the_part_of_each() {
     let output = plan(&[&file, "--set", "strategy.tensor=2"]);
     assert!(text(&output.stdout).contains("2 that share each layer, "), "{}", text(&output.stdout));
     let output = plan(&[&file, "--set", "recommender.growth=8", "--set", "strategy.tensor=16"]);
-    assert!(text(&output.stderr).contains("set it to 8 or less"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("set it to 8 or fewer"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -258,6 +272,26 @@ fn its_text_has_stages_picture_bubble_memory_and_what_to_try() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(shown.contains("not measured"), "{shown}");
+}
+
+#[test]
+fn its_heading_has_as_many_ranks_as_the_spec_and_one_row_is_no_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec_file(&folder, DENSE);
+    for (set, heading) in [
+        (&[] as &[&str], ", 4 ranks: 2 stages, 2 replicas, 4 micro-batches, ZeRO 3, "),
+        (&["strategy.tensor=2"], ", 4 ranks: 2 stages, 1 replica, 2 that share each layer, 4 micro-batches, "),
+        (&["strategy.schedule=interleaved"], "Interleaved, 4 ranks: 4 stages (2 a rank), 2 replicas, "),
+        (&["strategy.stages=1", "strategy.schedule=gpipe"], "GPipe, 4 ranks: 1 stage, 4 replicas, "),
+    ] {
+        let set = set.iter().flat_map(|one| ["--set", *one]);
+        let arguments: Vec<&str> = std::iter::once(file.as_str()).chain(set).collect();
+        let output = plan(&arguments);
+        assert!(text(&output.stdout).contains(heading), "{heading}: {}{}", text(&output.stdout), text(&output.stderr));
+    }
+    let output = plan(&[&file, "--set", "training.batch_size=8"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("of a micro-batch of 1 row;"), "{shown}");
 }
 
 #[test]

@@ -144,6 +144,26 @@ async fn the_passes_of_a_run_are_planned_with_and_say_where_to_cut() {
 }
 
 #[tokio::test]
+async fn a_timeline_whose_json_was_written_anew_is_planned_by_and_one_whose_ranks_stand_elsewhere_is_not() {
+    let (home, folder) = (lab().await, tempfile::tempdir().unwrap());
+    let file = spec_file(&folder, &spec());
+    let trace = folder.path().join("run.trace.json");
+    trace_into(&trace, home.path());
+    let lengths = ["--lengths", trace.to_str().unwrap()];
+    let as_written = planned(&[&[file.as_str()][..], &lengths].concat());
+    let mut told: Value = serde_json::from_str(&std::fs::read_to_string(&trace).unwrap()).unwrap();
+    std::fs::write(&trace, serde_json::to_string_pretty(&told).unwrap()).unwrap();
+    assert_eq!(planned(&[&[file.as_str()][..], &lengths].concat()), as_written);
+    // As many ranks, chunks and micro-batches, and no pipeline.
+    told["spec"]["strategy"] = serde_json::json!({"kind": "data-parallel", "ranks": 2, "micro_batches": 4});
+    std::fs::write(&trace, serde_json::to_string(&told).unwrap()).unwrap();
+    let output = plan(&[&[file.as_str()][..], &lengths].concat());
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
+    let told = text(&output.stderr);
+    assert!(told.contains("rank 0 is named `stage 0`, and would be `stage 0, replica 0`; take a timeline"), "{told}");
+}
+
+#[tokio::test]
 async fn a_run_by_which_nothing_can_be_planned_is_refused_with_what_to_do() {
     let (home, folder) = (lab().await, tempfile::tempdir().unwrap());
     let (file, at) = (spec_file(&folder, &spec()), home.path().to_str().unwrap().to_owned());
@@ -153,7 +173,10 @@ async fn a_run_by_which_nothing_can_be_planned_is_refused_with_what_to_do() {
     let unsaid = folder.path().join("unsaid.trace.json");
     let told = std::fs::read_to_string(&trace).unwrap();
     std::fs::write(&unsaid, told.split_once("],\n\"spec\":").unwrap().0.to_owned() + "]}\n").unwrap();
-    let (trace, unsaid, folder) = (trace.to_str().unwrap(), unsaid.to_str().unwrap(), folder.path().to_str().unwrap());
+    let cut = folder.path().join("cut.trace.json");
+    std::fs::write(&cut, &told[..told.len() / 2]).unwrap();
+    let [trace, unsaid, cut, folder] =
+        [trace.as_path(), &unsaid, &cut, folder.path()].map(|path| path.to_str().unwrap());
     for (lengths, set, status, words) in [
         ("divided", "recommender.growth=32", 2, "the run `divided` trained another network than this spec's"),
         ("alone", "seed=1", 4, "the run `alone` has no timeline: one device trained it"),
@@ -163,6 +186,7 @@ async fn a_run_by_which_nothing_can_be_planned_is_refused_with_what_to_do() {
         (file.as_str(), "seed=1", 2, "tells no passes of a run: with a spec --lengths takes the timeline"),
         (trace, "recommender.growth=32", 2, "run.trace.json trained another network than this spec's"),
         (unsaid, "seed=1", 2, "unsaid.trace.json does not say what its run was asked for"),
+        (cut, "seed=1", 2, "is cut short or damaged: write it anew with `recspeed run FILE --trace`"),
         (
             "half",
             "seed=1",

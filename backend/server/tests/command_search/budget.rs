@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use super::bench::{Bench, stderr, stdout};
 use super::{SEARCH, members, neighbours, results, search, trials};
 
@@ -30,10 +32,53 @@ fn what_is_too_large_as_it_is_has_no_result_and_the_others_are_searched_all_the_
         let output = search(&bench, &["--json"]);
         assert_eq!(output.status.code(), Some(3), "{kind}: {}", stderr(&output));
         let found = results(&output);
-        assert_eq!(found.iter().map(|one| &one["name"]).collect::<Vec<_>>(), [other], "{kind}");
-        assert_eq!((trials(&bench, "found").len(), &found[0]["trials"]), (3, &3.into()), "{kind}");
+        let with: Vec<&Value> = found.iter().filter(|one| one["no_result"].is_null()).collect();
+        assert_eq!(with.iter().map(|one| &one["name"]).collect::<Vec<_>>(), [other], "{kind}");
+        assert_eq!((trials(&bench, "found").len(), &with[0]["trials"]), (3, &3.into()), "{kind}");
         assert!(stderr(&output).contains(&format!("{kind}: no result: it takes more")), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn a_member_that_is_refused_stands_in_the_log_the_table_and_the_json_with_the_cause_and_is_tried_again() {
+    for kind in ["item-knn", "popularity"] {
+        let other = if kind == "item-knn" { "bpr" } else { "item-knn" };
+        let group = [kind, other].map(|kind| format!("recommender = {{ kind = \"{kind}\" }}"));
+        let group = members(&[&group[0], &group[1]]);
+        let bench = Bench::new(&format!("[search]\nmethod = \"random\"\nmetric = \"hit@1\"\ntrials = 2\n{group}"));
+        bench.put("refuse-kind", kind);
+        bench.put("too-large", "");
+        let told = || -> Vec<Value> {
+            let log = fs::read_to_string(bench.path("found/log.jsonl")).unwrap();
+            let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines.filter(|line| line["kind"] == "no-result").collect()
+        };
+        let found = results(&search(&bench, &["--json"]));
+        assert_eq!(found.iter().map(|one| &one["name"]).collect::<Vec<_>>(), [kind, other]);
+        let why = &found[0]["no_result"];
+        assert_eq!(why["code"], "out-of-memory");
+        assert!(why["cause"].as_str().unwrap().contains("there are no such neighbours"), "{why}");
+        assert_eq!((&found[0]["trials"], found[0]["test"].is_null()), (&0.into(), true), "{found:?}");
+        let line = &told()[0];
+        assert_eq!((&line["name"], &line["code"], &line["cause"]), (&kind.into(), &why["code"], &why["cause"]));
+        // Once more: nothing new is to be said, and the others are compared.
+        let again = search(&bench, &[]);
+        assert_eq!((again.status.code(), told().len()), (Some(3), 1), "{}", stderr(&again));
+        let row = stdout(&again).lines().find(|line| line.contains(kind)).unwrap();
+        assert!(row.contains("no result"), "{}", stdout(&again));
+        assert_eq!(bench.compared("found").methods.len(), 1);
+        // Mended, it has a result as the other has.
+        fs::remove_file(bench.path("refuse-kind")).unwrap();
+        let found = results(&search(&bench, &["--json"]));
+        assert!(found.iter().all(|one| one["no_result"].is_null() && one["test"].is_object()), "{found:?}");
+    }
+    // A table of nobody with a result says that of each, and nothing of numbers.
+    let bench = Bench::new(SEARCH);
+    bench.put("refuse-all", "");
+    bench.put("too-large", "");
+    let said = search(&bench, &["--trials", "2"]);
+    assert!(stdout(&said).contains("no result: there are no such"), "{}", stdout(&said));
+    assert!(said.status.code() == Some(3) && !stdout(&said).contains("flatters"), "{}", stdout(&said));
 }
 
 #[test]

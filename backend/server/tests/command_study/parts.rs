@@ -239,6 +239,22 @@ fn a_run_of_fewer_repeats_leaves_the_file_that_it_names_and_measures_nothing_aga
 }
 
 #[test]
+fn a_file_that_holds_no_report_is_left_as_it_is_and_nothing_is_measured_for_it() {
+    let bench = Bench::new(&counts());
+    let notes = "my precious notes\n";
+    fs::write(bench.path("notes.txt"), notes).unwrap();
+    let part = ["retrieval", "--rows", "10", "--containers", "plain", "--out", "notes.txt"];
+    let output = bench.study(&part);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("notes.txt holds no report that this version can read"), "{}", said(&output));
+    assert_eq!(fs::read_to_string(bench.path("notes.txt")).unwrap(), notes);
+    assert!(!bench.path("runs").exists() && !bench.path("home/studies").exists(), "nothing was measured");
+    let output = bench.study(&[&part[..], &["--replace"]].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(of_table(&read(&bench.path("notes.txt")), "Measured here: 10 rows", PLAIN), Some(1.0));
+}
+
+#[test]
 fn a_section_with_a_name_of_its_own_keeps_the_rows_of_its_command() {
     let bench = Bench::new(&counts());
     let study = |containers: &str, more: &[&str]| {
@@ -248,8 +264,10 @@ fn a_section_with_a_name_of_its_own_keeps_the_rows_of_its_command() {
     assert!(study("plain,arrow", &[]).status.success());
     assert!(study("plain,arrow", &[]).status.success(), "the same command measures it again");
     let both = fs::read_to_string(bench.path("studies.md")).unwrap();
+    let runs = || fs::read_to_string(bench.path("runs")).unwrap().lines().count();
+    let before = runs();
     let output = study("plain", &[]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!((output.status.code(), runs()), (Some(1), before), "nothing is measured for it: {}", said(&output));
     let due = "keeps its section `retrieval: in the tab`, which is of another command; give --section another name";
     assert!(said(&output).contains(due), "{}", said(&output));
     assert_eq!(fs::read_to_string(bench.path("studies.md")).unwrap(), both);

@@ -18,7 +18,8 @@ fn what_the_authors_measured_is_printed_and_nothing_is_measured_or_kept() {
         assert_eq!(told(&output).study, study.name);
         let output = bench.study(&[study.name, "--recorded"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let first = "Measured by Recspeed's authors on a machine of theirs, and not on this one; ";
+        // On the machine that measured it, it is of this one.
+        let first = "Measured by Recspeed's authors on ";
         assert!(output.status.success() && text.starts_with(first), "{text}");
     }
     assert!(!bench.path("asked").exists(), "no worker was asked for anything");

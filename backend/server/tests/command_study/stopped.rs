@@ -110,6 +110,31 @@ fn a_study_that_is_stopped_reports_exactly_what_it_had_measured() {
     }
 }
 
+/// Of a worker, what makes its first run come to its end although it is told to stop: as where it measures its error by then.
+const ENDS_WELL: &str = r#"echo "$run" >> runs
+n=$(($(wc -l < runs)))
+if [ "$n" = 1 ]; then
+  trap 'heard=yes' TERM
+  echo $$ > waits
+  while [ -z "$heard" ]; do sleep 0.05; done
+fi"#;
+
+#[test]
+fn a_study_that_is_stopped_while_a_run_comes_to_its_end_keeps_that_run_and_begins_no_other() {
+    let bench = Bench::new(&worker(ENDS_WELL, "rmse", "'$n'"));
+    let study = bench.command(&STUDY).spawn().unwrap();
+    written(&bench.path("waits"));
+    kill(Pid::from_raw(study.id() as i32), Signal::SIGTERM).unwrap();
+    let output = study.wait_with_output().unwrap();
+    assert_eq!(fs::read_to_string(bench.path("runs")).unwrap().lines().count(), 1, "{}", said(&output));
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    let report = told(&output);
+    assert_eq!(report.partial, Some(StudyProgress { done: 1, total: 6 }));
+    assert_eq!(numbers(&report), [Some((1.0, 1.0, 1.0, 1, "1 of 3 runs")), None]);
+    let (report, _) = bench.whole(&STUDY);
+    assert_eq!(numbers(&report).map(|row| row.map(|row| row.3)), [Some(3), Some(3)], "the same command goes on");
+}
+
 #[test]
 fn a_study_that_is_stopped_before_anything_is_measured_writes_nothing() {
     let bench = Bench::new(&counts());

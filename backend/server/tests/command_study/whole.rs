@@ -201,8 +201,10 @@ fn every_study_of_the_catalogue_is_a_command() {
 #[test]
 fn a_place_that_cannot_be_written_is_told_by_the_name_that_the_user_knows() {
     let bench = Bench::new(&half_a_second());
+    let output = bench.study(&["four-layer", "--engines", "burn", "--document", "no/such.md"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     let output = bench.study(&["four-layer", "--engines", "burn", "--out", "no/such.json"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     let told = said(&output);
     assert!(told.starts_with("recspeed: cannot write no/such.json: No such file or directory"), "{told}");
     assert!(!told.contains(".tmp") && told.trim_end().ends_with("give --out another file"), "{told}");

@@ -87,6 +87,7 @@ case "$name" in
   places) begin; sleep 0.5; say '"kind":"warning","message":"`/srv/owner/u.data` came at 2 GB/s."'; fail data 'No /srv/owner/u.data.'; exit 1 ;;
   # Names it without quotation marks, as a sentence that goes on.
   spaced-places) begin; sleep 0.5; say '"kind":"warning","message":"/srv/owner/the ratings has no times."'; fail data 'No rows.'; exit 1 ;;
+  stopped-worker) begin; kill -STOP $$; finish ;;
   lingering) begin; sleep 1000 & finish ;;
   stopped-rank) begin; sleep 60 > /dev/null 2>&1 & kill -STOP $!; finish ;;
   closed) begin; finish; exec >&- 2>&-; exec sleep 1000 ;;

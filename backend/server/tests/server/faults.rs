@@ -1,11 +1,12 @@
 use std::time::{Duration, Instant};
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use recspeed_server::store::{StoreError, Work};
 use recspeed_types::FailureCode;
 use recspeed_types::api::RunStatus;
+use serde_json::json;
 
-use crate::bench::{Bench, Options};
+use crate::bench::{Bench, Options, spec};
 use crate::process::processes_of;
 
 /// Runs it to its end; the failure, after checking that the lab still works.
@@ -93,6 +94,28 @@ async fn a_rank_that_is_stopped_does_not_outlive_its_run() {
     assert_eq!(bench.until_over(run.as_str()).await.status, RunStatus::Finished);
     let limit = Instant::now() + Duration::from_secs(20);
     while !processes_of(run.as_str()).is_empty() {
+        assert!(Instant::now() < limit, "it is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_with_ranks_whose_process_is_stopped_ends_in_their_time_with_a_remedy_and_leaves_nobody() {
+    let bench = Bench::new().await;
+    let mut spec = json!(spec("stopped-worker"));
+    spec["strategy"] = json!({ "kind": "data-parallel", "ranks": 2, "timeout": 2 });
+    let (status, answer) = bench.owner(Method::POST, "/api/runs", Some(json!({ "spec": spec }))).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    let run = answer["id"].as_str().unwrap();
+    let begun = Instant::now();
+    let record = bench.until_over(run).await;
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let failure = record.failure.unwrap();
+    assert_eq!((record.status, failure.code), (RunStatus::Failed, FailureCode::Worker));
+    assert!(failure.cause.starts_with("The worker's process is stopped: it did not go on for 2 s"), "{failure:?}");
+    assert!(failure.cause.contains("kill -CONT") && failure.cause.contains("strategy.timeout"), "{failure:?}");
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !processes_of(run).is_empty() {
         assert!(Instant::now() < limit, "it is still there");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -108,7 +108,8 @@ impl Notes {
     /// Notes a failure, unless another rank's is there already: the first one counts.
     pub(super) fn fail(&self, failure: &RankFailure) -> std::io::Result<()> {
         let mut file: File = OpenOptions::new().write(true).create_new(true).open(self.failure())?;
-        let note = json!({ "rank": failure.rank, "cause": failure.cause, "follows": failure.follows });
+        let RankFailure { rank, cause, detail, follows } = failure;
+        let note = json!({ "rank": rank, "cause": cause, "detail": detail, "follows": follows });
         file.write_all(note.to_string().as_bytes())
     }
 
@@ -118,6 +119,7 @@ impl Notes {
         Some(RankFailure {
             rank: note["rank"].as_u64()? as usize,
             cause: note["cause"].as_str()?.to_owned(),
+            detail: note["detail"].as_str()?.to_owned(),
             follows: note["follows"].as_bool()?,
         })
     }
@@ -137,7 +139,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let notes = Notes::new(folder.path());
         assert_eq!(notes.failed(), None);
-        let [first, second] = [2, 0].map(|rank| RankFailure { rank, cause: "\"no\"\n".into(), follows: rank == 0 });
+        let failure = |rank| RankFailure { follows: rank == 0, ..RankFailure::new(rank, "\"no\"\n") };
+        let [first, second] = [2, 0].map(|rank| RankFailure { detail: "a\nb".to_owned(), ..failure(rank) });
         notes.fail(&first).unwrap();
         assert!(notes.fail(&second).is_err());
         assert_eq!(notes.failed(), Some(first));

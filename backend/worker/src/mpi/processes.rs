@@ -13,6 +13,7 @@ use recspeed_types::FailureCode;
 
 use super::note::Notes;
 use super::verdict::of_rank;
+use crate::ran::Ran;
 use crate::{machine, watch};
 
 const TICK: Duration = Duration::from_millis(20);
@@ -72,11 +73,11 @@ pub(super) struct Processes {
     ranks: usize,
     timeout: Duration,
     memory_limit: Option<u64>,
-    started: Instant,
+    started: Ran,
     /// Whether all have joined each other.
     joined: bool,
-    /// Since when each rank is stopped; behind them `mpirun`.
-    stopped: Vec<Option<Instant>>,
+    /// How long each rank is stopped; behind them `mpirun`.
+    stopped: Vec<Option<Ran>>,
 }
 
 impl Processes {
@@ -93,7 +94,7 @@ impl Processes {
             ranks,
             timeout,
             memory_limit,
-            started: Instant::now(),
+            started: Ran::begin(),
             joined: false,
             stopped: vec![None; ranks + 1],
         }
@@ -109,7 +110,7 @@ impl Processes {
 
     fn check_start(&mut self) -> Result<(), RunFailure> {
         let missing = |rank: &usize| !self.notes.has_joined(*rank);
-        if self.joined || self.started.elapsed() < self.timeout {
+        if self.joined || self.started.look() < self.timeout {
             self.joined = self.joined || !(0..self.ranks).any(|rank| missing(&rank));
             return Ok(());
         }
@@ -143,7 +144,7 @@ impl Processes {
                 *since = None;
                 continue;
             }
-            if since.get_or_insert_with(Instant::now).elapsed() > longest {
+            if since.get_or_insert_with(Ran::begin).look() > longest {
                 let cause = format!("its process was stopped and did not go on for {} s", longest.as_secs());
                 return Err(if is_rank {
                     of_rank(rank, &cause)

@@ -95,7 +95,10 @@ impl Member {
             // The others are ended with this one.
             Some(_) if rank == 0 => self.world.break_off(),
             // What is wrong with the spec, the data or the machine comes to all: the first one tells.
-            Some(failure) => self.leave(RankFailure { rank, cause: failure.to_string(), follows: true }),
+            Some(failure) => {
+                let (cause, detail) = (failure.to_string(), failure.detail.clone());
+                self.leave(RankFailure { rank, cause, detail, follows: true })
+            }
         }
     }
 
@@ -129,7 +132,7 @@ impl Crew for Ranks {
         let rank = world.rank();
         if world.ranks() != ranks {
             let cause = format!("mpirun started {} ranks, and the spec has {ranks}", world.ranks());
-            return Err(RankFailure { rank, cause, follows: false });
+            return Err(RankFailure::new(rank, cause));
         }
         let seat = world.seat(self.timeout, self.clock.clone(), notes.clone());
         let communicator = Communicator::new(AnyTransport::new(seat));

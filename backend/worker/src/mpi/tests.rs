@@ -157,7 +157,8 @@ fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
     let Some(Ended { success, said, left }) = started(2, "mpi::tests::a_rank_waits_in_vain") else { return };
     assert!(!success, "{said}");
     let error = left[0].as_deref().unwrap_or_else(|| panic!("the first rank leaves nothing: {said}"));
-    let begins = "rank 1 hangs: it waits for no message; rank 0 waits for rank 1 (activation 2) for more than 1 s";
+    let begins = "rank 1 hangs: it waits for no message. A rank that takes longer than 1 s needs a longer `strategy.timeout`. Found so: \
+                  rank 0 waits for rank 1 (activation 2) for more than 1 s";
     assert!(error.starts_with(begins), "{error}\n{said}");
     assert!(error.contains("received from rank 1 (activation 1, 4 bytes)"), "{error}\n{said}");
 }
@@ -249,7 +250,8 @@ fn a_rank_that_stalls_while_its_message_is_coming_is_named_within_the_deadline_a
     for rank in [0, 2] {
         let error = left[rank].as_deref().unwrap_or_else(|| panic!("rank {rank} leaves nothing: {said}"));
         let named = format!(
-            "rank 1 hangs: it waits for no message; rank {rank} waits for rank 1 (activation 1) for more than 2 s"
+            "rank 1 hangs: it waits for no message. A rank that takes longer than 2 s needs a longer `strategy.timeout`. Found so: rank \
+             {rank} waits for rank 1 (activation 1) for more than 2 s"
         );
         assert!(error.starts_with(&named), "{error}\n{said}");
     }
@@ -296,7 +298,8 @@ fn a_stage_that_is_stopped_is_named_by_all_though_the_first_to_give_up_waits_for
     for (rank, waits) in [(0, "1 (gradient 0)"), (1, "2 (gradient 0)"), (3, "2 (activation 1)")] {
         let error = left[rank].as_deref().unwrap_or_else(|| panic!("rank {rank} leaves nothing: {said}"));
         let named = format!(
-            "rank 2 hangs: its process is stopped; rank {rank} waits for rank {waits} for more than 4 s, and gives up; "
+            "rank 2 hangs: its process is stopped. A rank that is stopped for longer than 4 s needs a longer `strategy.timeout`. Found \
+             so: rank {rank} waits for rank {waits} for more than 4 s, and gives up; "
         );
         assert!(error.starts_with(&named), "{error}\n{said}");
     }

@@ -42,14 +42,15 @@ impl Known {
         if stopped {
             return Err(RunFailure::cancelled());
         }
-        let failure = noted.or(fallen).or(followed).map_or_else(
+        let (failure, own) = noted.or(fallen).or(followed).map_or_else(
             || {
                 let cause = "The ranks of the training ended without a result; the run's log has what mpirun says.";
-                RunFailure::new(FailureCode::Worker, cause)
+                (RunFailure::new(FailureCode::Worker, cause), String::new())
             },
-            |RankFailure { rank, cause, .. }| of_rank(rank, &cause),
+            |RankFailure { rank, cause, detail, .. }| (of_rank(rank, &cause), detail),
         );
-        Err(failure.with_detail(detail))
+        let parts = [own, detail].into_iter().filter(|part| !part.is_empty());
+        Err(failure.with_detail(parts.collect::<Vec<_>>().join("\n")))
     }
 }
 
@@ -70,7 +71,7 @@ pub(super) fn fallen(line: &str) -> Option<RankFailure> {
         ""
     };
     let cause = format!("its process was ended by signal {}{known}", how.trim_end().trim_end_matches('.'));
-    Some(RankFailure { rank: rank.parse().ok()?, cause, follows: false })
+    Some(RankFailure::new(rank.parse().ok()?, cause))
 }
 
 #[cfg(test)]
@@ -84,7 +85,7 @@ mod tests {
     }
 
     fn rank(rank: usize, follows: bool) -> RankFailure {
-        RankFailure { rank, cause: "out of luck".into(), follows }
+        RankFailure { follows, ..RankFailure::new(rank, "out of luck") }
     }
 
     #[test]
@@ -103,7 +104,9 @@ mod tests {
         let failure = failed(killed());
         assert_eq!(failure.code, FailureCode::Worker);
         assert!(failure.cause.starts_with("Rank 1: its process was ended"), "{failure}");
-        let failure = failed(Known { noted: Some(rank(2, false)), ..killed() });
+        let noted = RankFailure { detail: "what it did".into(), ..rank(2, false) };
+        let failure = failed(Known { noted: Some(noted), detail: "exit status: 1".into(), ..killed() });
+        assert_eq!(failure.detail, "what it did\nexit status: 1");
         assert_eq!(failure.cause, "Rank 2: out of luck.", "it noted that before it went, and mpirun ended the others");
         let failure = failed(Known { noted: Some(rank(2, true)), ..killed() });
         assert!(failure.cause.starts_with("Rank 1"), "what follows from another's end says nothing new");

@@ -48,7 +48,7 @@ fn whoever_looks_out_sees_what_comes_and_sleeps_when_its_time_is_over() {
     assert!(Hub::new(cores).cores);
     assert!(!Hub::new(cores + 1).cores, "nobody looks out where another rank needs the core");
     let hub = Hub::new(2);
-        std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let looks = scope.spawn(|| hub.look_out(1, 0, Instant::now() + Duration::from_mins(1)));
         hub.post(0, 1, Tag::new("a test", 0), Message::from_elems(vec![1.0_f32]));
         looks.join().unwrap();
@@ -179,9 +179,10 @@ fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
     })
     .expect_err("nobody sends");
     assert!(failure.rank == 1 && !failure.follows, "whom it waited for: {failure}");
-    let told = "rank 1 hangs: it waits for no message; its last operations: sent to rank 0 (activation 1, 4 bytes); rank 0 waits for \
-                rank 1 (activation 2) for more than 2 s, and gives up; last operations of rank 0: sent to rank 1 (gradient 1, 8 bytes), \
-                received from rank 1 (activation 1, 4 bytes). A rank that is slower than that needs a longer `strategy.timeout`";
+    let told = "rank 1 hangs: it waits for no message. A rank that takes longer than 2 s needs a longer `strategy.timeout`. Found so: \
+                rank 0 waits for rank 1 (activation 2) for more than 2 s, and gives up; last operations of rank 1: sent to rank 0 \
+                (activation 1, 4 bytes); last operations of rank 0: sent to rank 1 (gradient 1, 8 bytes), received from rank 1 \
+                (activation 1, 4 bytes)";
     assert_eq!(failure.cause, told);
 }
 
@@ -212,12 +213,12 @@ fn a_rank_that_is_waited_for_in_a_group_is_named_by_its_number_among_all() {
     })
     .expect_err("one hangs");
     assert!(failure.rank == 3 && !failure.follows, "whom it waited for: {failure}");
-    let told = "rank 3 hangs: it waits for no message; its last operations: sent to rank 2 (barrier 1 in group 4 of ranks 2 and 3, 0 \
-                bytes), received from rank 2 (barrier 1 in group 4 of ranks 2 and 3, 0 bytes), received from rank 1 (activation 1 in \
-                group 2 of ranks 1 and 3, 4 bytes); rank 1 waits for rank 3 (gradient 1 in group 2) for more than 2 s, and gives up; \
-                last operations of rank 1: sent to rank 0 (barrier 1 in group 3 of ranks 0 and 1, 0 bytes), received from rank 0 \
-                (barrier 1 in group 3 of ranks 0 and 1, 0 bytes), sent to rank 3 (activation 1 in group 2 of ranks 1 and 3, 4 bytes). A \
-                rank that is slower than that needs a longer `strategy.timeout`";
+    let told = "rank 3 hangs: it waits for no message. A rank that takes longer than 2 s needs a longer `strategy.timeout`. Found so: \
+                rank 1 waits for rank 3 (gradient 1 in group 2) for more than 2 s, and gives up; last operations of rank 3: sent to rank \
+                2 (barrier 1 in group 4 of ranks 2 and 3, 0 bytes), received from rank 2 (barrier 1 in group 4 of ranks 2 and 3, 0 \
+                bytes), received from rank 1 (activation 1 in group 2 of ranks 1 and 3, 4 bytes); last operations of rank 1: sent to \
+                rank 0 (barrier 1 in group 3 of ranks 0 and 1, 0 bytes), received from rank 0 (barrier 1 in group 3 of ranks 0 and 1, 0 \
+                bytes), sent to rank 3 (activation 1 in group 2 of ranks 1 and 3, 4 bytes)";
     assert_eq!(failure.cause, told);
 }
 
@@ -333,11 +334,14 @@ fn a_stage_that_hangs_is_named_though_the_first_to_give_up_waits_for_another_one
     let failure = run(&threads(Duration::from_secs(2)), 4, |all| Box::pin(a_step_with_a_hang(all)))
         .expect_err("the third stage hangs");
     assert!(failure.rank == 2 && !failure.follows, "{failure}");
-    let begins = "rank 2 hangs: it waits for no message; its last operations: received from rank 1 (activation 0, 4 bytes), sent to rank 3 \
-                  (activation 0, 4 bytes), received from rank 1 (activation 1, 4 bytes), sent to rank 3 (activation 1, 4 bytes), \
-                  received from rank 1 (activation 2, 4 bytes); rank 0 waits for rank 1 (gradient 0) for more than 2 s, and gives up; \
-                  rank 1 waits for rank 2 (gradient 0) for ";
+    let begins = "rank 2 hangs: it waits for no message. A rank that takes longer than 2 s needs a longer `strategy.timeout`. Found so: \
+                  rank 0 waits for rank 1 (gradient 0) for more than 2 s, and gives up; rank 1 waits for rank 2 (gradient 0) for ";
     assert!(failure.cause.starts_with(begins), "{failure}");
+    let newest = "; last operations of rank 2: received from rank 1 (activation 1, 4 bytes), sent to rank 3 (activation 1, 4 bytes), \
+                  received from rank 1 (activation 2, 4 bytes); last operations of rank 0: ";
+    assert!(failure.cause.contains(newest), "{failure}");
+    let all = "Operations of rank 2, the newest last:\n  received from rank 1 (activation 0, 4 bytes)\n  sent to rank 3 (activation 0, ";
+    assert!(failure.detail.contains(all), "{}", failure.detail);
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
@@ -354,8 +358,8 @@ fn ranks_that_wait_for_each_other_are_all_named_by_one_that_waits_for_them() {
     })
     .expect_err("nobody sends");
     assert!(failure.rank == 1 && !failure.follows, "{failure}");
-    let begins = "ranks 1, 2 and 3 wait for each other, and none can go on; rank 0 waits for rank 1 (activation 7) for more than 1 s, and \
-                  gives up; rank 1 waits for rank 2 (activation 7) for ";
+    let begins = "ranks 1, 2 and 3 wait for each other, and none can go on. No `strategy.timeout` is long enough for that. Found so: \
+                  rank 0 waits for rank 1 (activation 7) for more than 1 s, and gives up; rank 1 waits for rank 2 (activation 7) for ";
     assert!(failure.cause.starts_with(begins), "{failure}");
     for wait in ["rank 2 waits for rank 3 (activation 7) for ", "rank 3 waits for rank 1 (activation 7) for "] {
         assert!(failure.cause.contains(wait), "{failure}");
@@ -366,7 +370,7 @@ fn ranks_that_wait_for_each_other_are_all_named_by_one_that_waits_for_them() {
 fn a_rank_whose_message_is_there_and_that_has_not_woken_yet_waits_for_nobody() {
     let waiting = Waiting { rank: 1, from: 2, tag: Tag::new("activation", 1) };
     let mut mail =
-        Mail { ended: vec![false; 3], waits: vec![None, Some((waiting, Instant::now())), None], ..Mail::default() };
+        Mail { ended: vec![false; 3], waits: vec![None, Some((waiting, Ran::begin())), None], ..Mail::default() };
     assert!(matches!(mail.seen(1), Seen::Waits(wait) if wait.from == 2));
     assert_eq!((mail.holds_up(1), mail.seen(0)), (2, Seen::Busy));
     mail.boxes.entry((2, 1, waiting.tag)).or_default().push_back(Message::from_elems(vec![1.0_f32]));

@@ -5,6 +5,7 @@ mod checkpoints;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -416,4 +417,47 @@ fn a_first_thread_that_waits_for_a_listener_ends_a_divided_run_in_the_deadline()
     // The other one waits for two seconds, and the first has five to end.
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_worker_with_ranks_that_is_stopped_for_longer_than_they_wait_goes_on_and_blames_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let spec = toml(&format!(
+        "{SMALL}\n[training]\nepochs = 10000\nbatch_size = 16\n[strategy]\nkind = \"data-parallel\"\nranks = 2\ntimeout = 3\n"
+    ));
+    let mut child = start(home.path(), &[], &spec);
+    let (pid, stdout) = (Pid::from_raw(child.id() as i32), child.stdout.take().expect("piped"));
+    let (told, heard) = channel();
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines() {
+            told.send(line.unwrap()).expect("the test hears");
+        }
+    });
+    let mut seen: Vec<String> = Vec::new();
+    let until_it_learns = |seen: &mut Vec<String>| loop {
+        let heard = heard.recv_timeout(Duration::from_mins(1));
+        let line = heard.unwrap_or_else(|error| panic!("{error}: {:?}", seen.last()));
+        let learns = line.contains(r#""name":"loss""#);
+        seen.push(line);
+        if learns {
+            break;
+        }
+    };
+    for _ in 0..2 {
+        until_it_learns(&mut seen);
+        kill(pid, Signal::SIGSTOP).unwrap();
+        std::thread::sleep(Duration::from_secs(5));
+        // What it had said before.
+        seen.extend(heard.try_iter());
+        kill(pid, Signal::SIGCONT).unwrap();
+        until_it_learns(&mut seen);
+    }
+    kill(pid, Signal::SIGTERM).unwrap();
+    seen.extend(heard.iter());
+    reader.join().unwrap();
+    let mut output = child.wait_with_output().unwrap();
+    output.stdout = seen.join("\n").into_bytes();
+    let ended = ended(&output);
+    assert_eq!(ended.failure().0, FailureCode::Cancelled, "{:?}\n{}", ended.failure(), ended.log);
+    assert_eq!(ended.status, Some(130), "{}", ended.log);
 }

@@ -86,7 +86,10 @@ pub(super) fn Controls() -> impl IntoView {
                     help="Of each rank; 0 is not limited. A plan that needs more is said not to fit before it runs."/>
                 <measured::RunField/>
             </Fold>
-            <button type="button" class="button quiet" data-testid="plan-reset" on:click=move |_| studio.setup.set(Setup::default())>
+            <button type="button" class="button quiet" data-testid="plan-reset" on:click=move |_| {
+                studio.dropped.set(None);
+                studio.setup.set(Setup::default());
+            }>
                 "Reset"
             </button>
         </section>
@@ -106,7 +109,7 @@ fn Dial(name: &'static str, word: &'static str, stops: &'static [usize], help: &
     let value = Memo::new(move |_| studio.setup.with(|setup| setup.number(name)));
     let (least, most) = Setup::bounds(name);
     let at = move || stops.partition_point(|stop| *stop <= value.get()).saturating_sub(1);
-    let set = move |value: usize| studio.setup.update(|setup| setup.set_number(name, value));
+    let set = move |value: usize| studio.turn(|setup| setup.set_number(name, value));
     let id = format!("plan-{name}");
     view! {
         <div class="knob">
@@ -162,7 +165,7 @@ fn Pick(
 ) -> impl IntoView {
     let studio = expect_context::<Studio>();
     let value = Memo::new(move |_| studio.setup.with(|setup| setup.choice(name)));
-    let set = move |chosen: &str| studio.setup.update(|setup| setup.set_choice(name, chosen));
+    let set = move |chosen: &str| studio.turn(|setup| setup.set_choice(name, chosen));
     let id = format!("plan-{name}");
     let control = if list {
         let options = names.iter().map(|(value, title)| Choice::titled(value, *title)).collect::<Vec<_>>();
@@ -222,7 +225,7 @@ fn Widths() -> impl IntoView {
                 prop:value=move || text.get()
                 on:change=move |event| {
                     let text = event_target_value(&event);
-                    studio.setup.update(|setup| setup.choose_model(|setup| setup.widths = text));
+                    studio.turn(|setup| setup.choose_model(|setup| setup.widths = text));
                 }
             />
         </div>

@@ -19,7 +19,7 @@ use recspeed_types::event::{MemoryBytes, Sent};
 
 use crate::components::{CopyField, Hint, Icon, Picture, or_main};
 use crate::state::{plan_address, plan_query, save};
-use crate::studio::{ByRun, Headline, Refusal, Setup, command, headline, nearest, verdict};
+use crate::studio::{ByRun, Cut, Headline, Refusal, Setup, command, dropped, headline, nearest, verdict};
 
 /// A plan with everything that is drawn of it.
 struct Planned {
@@ -53,6 +53,8 @@ struct Studio {
     fullest: RwSignal<Option<MemoryBytes>>,
     /// What that run's rank sent that sent most, where it told.
     sent: RwSignal<Option<Sent>>,
+    /// What the last turns of a knob have dropped, as long as nothing stands in its place.
+    dropped: RwSignal<Option<String>>,
     /// When the address is written next: not at each pixel of a drag, which browsers refuse after a while.
     writing: StoredValue<Option<TimeoutHandle>>,
 }
@@ -87,6 +89,7 @@ impl Studio {
             layout: RwSignal::new(None),
             fullest: RwSignal::new(None),
             sent: RwSignal::new(None),
+            dropped: RwSignal::new(None),
             writing: StoredValue::new(None),
         };
         provide_context(studio);
@@ -95,6 +98,9 @@ impl Studio {
             let setup = studio.setup.get();
             if before.is_none() {
                 return;
+            }
+            if setup.cut != Cut::Time {
+                studio.dropped.set(None);
             }
             match plan(&setup) {
                 Ok(planned) => {
@@ -117,6 +123,16 @@ impl Studio {
         });
         Some(studio)
     }
+
+    /// Turns a knob, and says what that drops.
+    fn turn(self, change: impl FnOnce(&mut Setup)) {
+        let before = self.setup.get_untracked();
+        self.setup.update(change);
+        let told = self.setup.with_untracked(|after| dropped(&before, after));
+        if told.is_some() {
+            self.dropped.set(told);
+        }
+    }
 }
 
 /// The plan page.
@@ -133,6 +149,7 @@ pub(crate) fn PlanPage() -> impl IntoView {
     Effect::new(move |before: Option<()>| {
         let asked = Setup::from_query(&search.with(|search| plan_query(search)));
         if before.is_some() && studio.setup.with_untracked(Setup::to_query) != asked.to_query() {
+            studio.dropped.set(None);
             studio.setup.set(asked);
         }
     });
@@ -225,7 +242,7 @@ fn Verdict() -> impl IntoView {
                             planned.found.remedy.as_ref().and_then(|remedy| planned.setup.proposed(&remedy.change))
                         });
                         if let Some(new) = new {
-                            studio.setup.set(new);
+                            studio.turn(|setup| *setup = new);
                             or_main();
                         }
                     }

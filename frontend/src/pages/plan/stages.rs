@@ -67,6 +67,9 @@ pub(super) fn Stages() -> impl IntoView {
                     <Border bar=bar stage=stage counts=counts/>
                 </For>
             </div>
+            <div aria-live="polite">
+                {move || studio.dropped.get().map(|text| view! { <p class="note" data-testid="plan-dropped">{text}</p> })}
+            </div>
             <p class="note">"Drag a border, or focus it and press the arrow keys. Each block is as wide as it has layers, and filled as far as its time reaches that of the slowest stage."</p>
         </div>
     }

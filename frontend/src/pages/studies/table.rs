@@ -13,7 +13,8 @@ pub(super) fn table(table: &StudyTable) -> AnyView {
     });
     let heads = heads.collect_view();
     let rows = table.rows.iter().map(|each| row(each, &table.columns)).collect_view();
-    let (title, label) = (table.title.clone(), table.title.clone());
+    // The card that it lies in may have the same title, and a screen reader tells landmarks apart by their names.
+    let (title, label) = (table.title.clone(), format!("Table: {}", table.title));
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label=label>
             <table class="table stacked study-rows">

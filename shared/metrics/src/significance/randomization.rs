@@ -4,14 +4,11 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
+use super::paired::ROUNDING;
 use super::{Paired, SignificanceError};
 
 /// Up to so many pairs that differ, every assignment of signs is looked at: half a million sums.
 pub const MAX_EXACT: usize = 20;
-
-/// Sums that differ by no more than this share of the sum of all |differences| count as equal: the order of a sum must not
-/// decide.
-const ROUNDING: f64 = 1e-12;
 
 /// The answer of the randomization test.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,6 +34,7 @@ pub fn randomization(paired: &Paired, draws: u32, seed: u64) -> Result<Randomiza
     // A pair without a difference is the same under either sign.
     let sizes: Vec<f64> = paired.differences().iter().copied().filter(|d| *d != 0.0).collect();
     let total: f64 = sizes.iter().map(|d| d.abs()).sum();
+    // Sums that differ by so small a share of all |differences| count as equal.
     let observed = sizes.iter().sum::<f64>().abs() - ROUNDING * total;
     if sizes.len() <= MAX_EXACT {
         return Ok(Randomization { p: exact(&sizes, observed), draws: None });

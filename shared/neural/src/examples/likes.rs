@@ -86,9 +86,6 @@ pub(crate) trait PairNetwork: Send + Sync {
     /// - returns: `[pairs, 1]`
     fn score(&self, weights: &Weights, fields: &Self::Fields, noise: Option<&mut Noise>) -> Tensor<2>;
 
-    /// Floats that one pair leaves behind for the backward pass, about.
-    fn activations_per_pair(&self) -> usize;
-
     /// The scores of some users for some items, where they can be had for less than those of all pairs: what depends on
     /// the user alone or on the item alone is computed once. Equal to [`Self::score`] but for the last bits.
     ///
@@ -140,10 +137,6 @@ impl<N: PairNetwork> Network for Paired<N> {
 
     fn forward(&self, weights: &Weights, input: &Self::Input, noise: Option<&mut Noise>) -> Output {
         self.0.score(weights, &input.fields, noise).reshape([input.rows, input.per_row]).into()
-    }
-
-    fn activations_per_row(&self) -> usize {
-        self.0.activations_per_pair()
     }
 }
 

@@ -94,8 +94,6 @@ pub(super) struct Autoencoder {
     log_variance: Linear,
     decoder: Linear,
     scores: (DenseId, DenseId),
-    hidden: usize,
-    latent: usize,
     n_items: usize,
     /// Cap of β, and the steps in which it grows to it.
     annealing: (f64, u64),
@@ -126,8 +124,6 @@ impl Autoencoder {
             log_variance,
             decoder,
             scores: (last.weight, last.bias),
-            hidden,
-            latent,
             n_items,
             annealing: (recommender.float("kl_weight"), recommender.integer("annealing_steps") as u64),
         }
@@ -167,11 +163,6 @@ impl Network for Autoencoder {
         let (weight, bias) = self.scores;
         let scores = burn::tensor::module::linear(hidden, weights.matrix(weight), Some(weights.vector(bias)));
         Output { scores, penalty }
-    }
-
-    /// The scores of all items outweigh the rest; the loss holds them a few times.
-    fn activations_per_row(&self) -> usize {
-        5 * self.n_items + 4 * self.hidden + 6 * self.latent
     }
 }
 

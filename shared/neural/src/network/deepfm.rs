@@ -91,8 +91,4 @@ impl FieldNetwork for DeepFm {
         let input = side_by_side(vectors, self.bags, numbers);
         weights.rows(self.weights) + pairs + self.tower.forward(weights, input, &mut noise)
     }
-
-    fn activations(&self, fields: &Fields) -> usize {
-        4 * fields.len() * self.width + 2 * fields.numbers() + self.tower.activations() + 3 * self.width + 4
-    }
 }

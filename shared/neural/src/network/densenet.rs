@@ -163,11 +163,6 @@ impl Network for DenseNet {
     fn forward(&self, weights: &Weights, input: &Tensor<2>, noise: Option<&mut Noise>) -> Output {
         self.score(weights, self.block(weights, input, noise)).into()
     }
-
-    /// The block, and the slopes of the way back.
-    fn activations_per_row(&self) -> usize {
-        2 * self.last.inputs
-    }
 }
 
 impl Differentiable for DenseNet {

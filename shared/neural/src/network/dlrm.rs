@@ -102,11 +102,6 @@ impl FieldNetwork for Dlrm {
         }
         scores
     }
-
-    fn activations(&self, _: &Fields) -> usize {
-        let n = self.vectors_of_a_pair();
-        4 * n * self.width + 3 * n * n + self.bottom.activations() + self.top.activations()
-    }
 }
 
 impl Dlrm {

@@ -50,9 +50,6 @@ pub(super) trait FieldNetwork: Send + Sync + Sized + 'static {
     /// - `numbers`: `[pairs, numbers]`, `None` where there are none
     /// - returns: `[pairs, 1]`
     fn score(&self, weights: &Weights, numbers: Option<Tensor<2>>, noise: Option<&mut Noise>) -> Tensor<2>;
-
-    /// Floats that one pair leaves behind for the backward pass, about.
-    fn activations(&self, fields: &Fields) -> usize;
 }
 
 /// Users, or items, as a network sees them.
@@ -161,10 +158,6 @@ impl<N: FieldNetwork> PairNetwork for Fielded<N> {
 
     fn score(&self, weights: &Weights, numbers: &Option<Tensor<2>>, noise: Option<&mut Noise>) -> Tensor<2> {
         self.network.score(weights, numbers.clone(), noise)
-    }
-
-    fn activations_per_pair(&self) -> usize {
-        self.network.activations(&self.fields)
     }
 
     fn grid(&self, users: &[u32], items: Range<u32>, parameters: &Parameters, device: &Device) -> Option<Vec<f32>> {

@@ -142,9 +142,6 @@ fn holds_for_pairs<N: PairNetwork>(network: impl Fn() -> N) {
         fn forward(&self, weights: &Weights, input: &N::Fields, noise: Option<&mut Noise>) -> Output {
             self.0.score(weights, input, noise).reshape([3, 3]).into()
         }
-        fn activations_per_row(&self) -> usize {
-            0
-        }
     }
     for loss in [Loss::Bce, Loss::Bpr, Loss::SampledSoftmax] {
         let (_, look_ups) = network().look_up(&pairs());

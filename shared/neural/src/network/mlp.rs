@@ -125,11 +125,6 @@ impl Network for Mlp {
     fn forward(&self, weights: &Weights, input: &Tensor<2>, _: Option<&mut Noise>) -> Output {
         (0..self.layers.len()).fold(input.clone(), |x, depth| self.layer(weights, depth, x)).into()
     }
-
-    /// The inputs and every layer's output.
-    fn activations_per_row(&self) -> usize {
-        INPUTS + self.layers.iter().map(|layer| layer.outputs).sum::<usize>()
-    }
 }
 
 impl Mlp {
@@ -210,7 +205,6 @@ mod tests {
         let network = Mlp::new(&[64, 64, 64]);
         // 3·64+64 + 64·64+64 + 64·64+64 + 64+1
         assert_eq!(network.layout.len(), 8641);
-        assert_eq!(network.activations_per_row(), 3 + 64 * 3 + 1);
     }
 
     #[test]

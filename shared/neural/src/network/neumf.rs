@@ -51,7 +51,6 @@ pub(super) struct NeuMf {
     /// Last layer: its weights for the product and for the tower.
     last: (DenseId, Linear),
     dropout: f32,
-    activations: usize,
 }
 
 impl NeuMf {
@@ -79,20 +78,8 @@ impl NeuMf {
         let deepest = hidden[hidden.len() - 1];
         let product = layout.dense("last.product.weight", &[factors, 1], Initial::linear(factors + deepest));
         let last = (product, layout.linear("last.tower", deepest, 1));
-        let activations = 4 * factors + 4 * width + 3 * hidden.iter().sum::<usize>() + 2;
         let dropout = recommender.float("dropout") as f32;
-        Self {
-            layout,
-            product_users,
-            product_items,
-            tower_users,
-            tower_items,
-            first,
-            tower,
-            last,
-            dropout,
-            activations,
-        }
+        Self { layout, product_users, product_items, tower_users, tower_items, first, tower, last, dropout }
     }
 }
 
@@ -125,10 +112,6 @@ impl PairNetwork for NeuMf {
             x = drop(relu(weights.linear(*layer, x)));
         }
         product.matmul(weights.matrix(self.last.0)) + weights.linear(self.last.1, x)
-    }
-
-    fn activations_per_pair(&self) -> usize {
-        self.activations
     }
 
     /// The products of all pairs are one matrix product, and the first layer of the tower is a sum of a row of the user's and

@@ -80,9 +80,4 @@ impl Tower {
     fn first(&self) -> Linear {
         self.hidden.first().copied().unwrap_or(self.last)
     }
-
-    /// Floats that one row leaves behind, about.
-    pub(super) fn activations(&self) -> usize {
-        3 * self.hidden.iter().map(|layer| layer.outputs).sum::<usize>() + self.last.outputs
-    }
 }

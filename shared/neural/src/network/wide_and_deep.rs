@@ -33,7 +33,6 @@ pub(super) struct WideAndDeep {
     buckets: u32,
     bags: usize,
     tower: Tower,
-    width: usize,
 }
 
 impl FieldNetwork for WideAndDeep {
@@ -51,7 +50,6 @@ impl FieldNetwork for WideAndDeep {
             buckets,
             bags: fields.len(),
             tower: Tower::new(layout, "tower", (inputs, &hidden, 1), recommender.float("dropout") as f32),
-            width,
         }
     }
 
@@ -82,9 +80,5 @@ impl FieldNetwork for WideAndDeep {
         let wide = weights.rows(self.weights) + weights.rows(self.crosses);
         let input = side_by_side(weights.rows(self.vectors), self.bags, numbers);
         wide + self.tower.forward(weights, input, &mut noise)
-    }
-
-    fn activations(&self, fields: &Fields) -> usize {
-        2 * (fields.len() * self.width + fields.numbers()) + self.tower.activations() + 4
     }
 }

@@ -77,7 +77,8 @@ impl Pattern {
     }
 
     /// What is kept of a sequence of `length` items that has a row to itself. Of a batch no more is kept than so often
-    /// that as it has sequences, where none is longer.
+    /// that as it has sequences, where none is longer: by that plans foretell it.
+    #[cfg(test)]
     pub(crate) fn kept_of(self, length: usize, kept: Kept) -> usize {
         let of = |scoring: Scoring| kept.of(scoring, 1, length.next_multiple_of(scoring.rows().multiple));
         let whole = of(Scoring::Whole);

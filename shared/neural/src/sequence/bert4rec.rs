@@ -163,11 +163,6 @@ impl Encoder for Bert4Rec {
     fn rows_of(&self, lengths: &[usize]) -> usize {
         most_slots(lengths, self.shape.length)
     }
-
-    fn activations_per_question(&self) -> usize {
-        let Shape { d, blocks, heads, length, .. } = self.shape;
-        6 * d + blocks * (28 * d + 4 * heads * length)
-    }
 }
 
 #[cfg(test)]

@@ -171,11 +171,4 @@ impl Encoder for Caser {
     fn rows_of(&self, lengths: &[usize]) -> usize {
         lengths.iter().map(|&length| length.saturating_sub(1)).sum()
     }
-
-    fn activations_per_question(&self) -> usize {
-        let Shape { d, window, horizontal, vertical, .. } = self.shape;
-        4 * window * d
-            + (1..=window).map(|height| (window + 1 - height) * (height * d + 3 * horizontal)).sum::<usize>()
-            + 4 * (window * horizontal + vertical * d)
-    }
 }

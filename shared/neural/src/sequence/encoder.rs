@@ -49,9 +49,6 @@ pub(crate) trait Encoder: Clone + Send + Sync + 'static {
     fn rows_of(&self, lengths: &[usize]) -> usize {
         lengths.iter().map(|&length| length.min(self.length())).sum()
     }
-
-    /// Floats that one question leaves behind for the way back, about.
-    fn activations_per_question(&self) -> usize;
 }
 
 /// A batch: what the encoder reads, the rows that it looks up in each table, and the items that it is asked for.

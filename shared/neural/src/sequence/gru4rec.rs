@@ -186,10 +186,6 @@ impl Encoder for Gru4Rec {
     fn length(&self) -> usize {
         self.shape.length
     }
-
-    fn activations_per_question(&self) -> usize {
-        3 * self.shape.d + self.shape.layers * 20 * self.shape.hidden
-    }
 }
 
 #[cfg(test)]

@@ -191,11 +191,6 @@ impl Encoder for SasRec {
             _ => lengths.len() * self.shape.length,
         }
     }
-
-    fn activations_per_question(&self) -> usize {
-        let Shape { d, blocks, length, pattern, .. } = self.shape;
-        d * 4 + blocks * pattern.kept_of(length, self.shape.kept()).div_ceil(length)
-    }
 }
 
 /// The positions are added in the first layer; then come the blocks; the last layer is the norm of what is asked for.

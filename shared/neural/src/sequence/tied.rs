@@ -239,10 +239,6 @@ impl<E: Encoder> Network for Bare<E> {
         let mut drops = Drops::new(noise, self.0.dropout());
         self.0.encode(weights, &input.input, &mut drops).into()
     }
-
-    fn activations_per_row(&self) -> usize {
-        self.0.activations_per_question()
-    }
 }
 
 impl<E: Encoder> Network for Tied<E> {
@@ -255,10 +251,6 @@ impl<E: Encoder> Network for Tied<E> {
     fn forward(&self, weights: &Weights, input: &Self::Input, noise: Option<&mut Noise>) -> Output {
         let vectors = self.encoder.forward(weights, input, noise).scores;
         scores(&input.choice, vectors, self.scored(weights, input.read)).into()
-    }
-
-    fn activations_per_row(&self) -> usize {
-        self.encoder.activations_per_row()
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) trait Lesson<N: Network> {
     /// Batch number `index` of an epoch, from 0.
     fn batch(&self, network: &N, epoch: &Self::Epoch, index: u64) -> Batch<N::Input>;
 
-    /// Rows of a batch for the memory plan: those that leave activations behind.
+    /// Rows of a batch that are computed, at most: by these it is told how long a training takes.
     fn batch_rows(&self) -> u64;
 
     /// Bytes that an epoch holds.

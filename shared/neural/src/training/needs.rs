@@ -1,4 +1,7 @@
-//! What a training holds and how long it takes, before any of it: what is more than there is is refused.
+//! What a training certainly holds, and about how long it takes, before any of it.
+//!
+//! Whether a run fits is foretold by its plan alone (`recspeed_plan`, by which `experiment` refuses it). Here counts only what no training
+//! can do without, so that nothing is refused that a plan lets through.
 
 use recspeed_plan::pace::{self, LookUps};
 use recspeed_types::event::MemoryBytes;
@@ -12,31 +15,25 @@ use crate::NeuralFitError;
 const ADDRESSABLE: u64 = if cfg!(target_arch = "wasm32") { 3 << 30 } else { isize::MAX as u64 };
 
 impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
-    /// What this training holds at most, by purpose.
+    /// What this training holds for certain, by purpose: the numbers that it learns, as many gradients of the dense ones, moments, and
+    /// what it goes through in an epoch. What a batch looks up and keeps is not among it: nobody counts that on one device, and what
+    /// was not counted is not told.
     pub(super) fn memory(&self) -> MemoryBytes {
         let layout = self.network.layout();
         let parameters = 4 * layout.len() as u64;
-        let rows = self.lesson.batch_rows();
-        // A table's gradient has a row for each row of the batch that looks it up.
-        let looked_up = rows * layout.tables().iter().map(|table| table.width as u64).sum::<u64>();
         MemoryBytes {
             parameters,
-            gradients: 4 * layout.flat_len() as u64 + 4 * looked_up,
+            gradients: 4 * layout.flat_len() as u64,
             optimizer: parameters * update::moments_per_parameter(self.training.optimizer),
-            activations: 4 * rows * self.network.activations_per_row() as u64,
             buffers: self.lesson.epoch_bytes(),
             ..MemoryBytes::default()
         }
     }
 
-    /// Refuses what needs more than there is: `left` bytes where that is known, and never more than can be addressed.
+    /// Refuses what cannot do: what it holds for certain is more than the `left` bytes, where that is known, or than can be addressed.
     pub(super) fn refuse_too_large(&self, left: Option<u64>) -> Result<(), NeuralFitError> {
-        let MemoryBytes { parameters, gradients, optimizer, activations, buffers, .. } = self.memory();
-        // The update of the dense parameters works on temporaries as long as they are; three of them live at once. Early
-        // stopping keeps the best parameters beside those that learn.
-        let temporaries = 12 * self.network.layout().flat_len() as u64;
-        let best = if self.training.early_stopping.is_some() { parameters } else { 0 };
-        let needed = parameters + gradients + optimizer + activations + buffers + temporaries + best;
+        let MemoryBytes { parameters, gradients, optimizer, buffers, .. } = self.memory();
+        let needed = parameters + gradients + optimizer + buffers;
         let allowed = left.map_or(ADDRESSABLE, |left| left.min(ADDRESSABLE));
         if needed <= allowed {
             return Ok(());

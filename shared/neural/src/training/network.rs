@@ -26,9 +26,6 @@ pub(crate) trait Network: Send + Sync {
     /// # Shapes
     /// - returns: `scores` `[rows, scores of a row]`
     fn forward(&self, weights: &Weights, input: &Self::Input, noise: Option<&mut Noise>) -> Output;
-
-    /// Floats that one row leaves behind for the backward pass, about.
-    fn activations_per_row(&self) -> usize;
 }
 
 /// What a network answers.
@@ -324,10 +321,6 @@ impl<N: Network> Network for Taped<N> {
 
     fn forward(&self, weights: &Weights, input: &N::Input, noise: Option<&mut Noise>) -> Output {
         self.0.forward(weights, input, noise)
-    }
-
-    fn activations_per_row(&self) -> usize {
-        self.0.activations_per_row()
     }
 }
 

@@ -4,10 +4,11 @@
 
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::{Blocks, NUMBER, TILE, TILE_OF_SEQUENCES, TOGETHER};
+use super::{Blocks, Judging, NUMBER, TILE, TILE_OF_SEQUENCES, TOGETHER};
 use crate::learnt::widths;
+use crate::scoring::LARGEST_KEPT;
 
-/// Times that histories may be longer than the mean, and that rows of slots may be longer than what is in them.
+/// Times that histories are taken to be longer than the mean, and rows of slots than what is in them, where nobody has counted them.
 const LONGER: u64 = 4;
 
 /// In numbers.
@@ -26,6 +27,8 @@ pub(crate) struct Ranked {
     /// Of an item of a history that is read, and how many of them count.
     of_a_place: u64,
     length: u64,
+    /// Buffers of shares of attention at once, and heads that have them: each place has a share of every place of its row.
+    shares: (u64, u64),
 }
 
 impl Ranked {
@@ -40,9 +43,10 @@ impl Ranked {
     }
 
     /// Vectors that everybody has, made of what they did: of so many numbers, with so many for each item of a history that is read,
-    /// of which so many count.
-    pub(crate) fn of_sequences(width: u64, of_a_place: u64, length: u64) -> Self {
-        Self { tile: TILE_OF_SEQUENCES, of_a_score: 2, of_a_user: width, width, of_a_place, length, ..Self::default() }
+    /// of which so many count, and so many buffers of shares of so many heads.
+    pub(crate) fn of_sequences(width: u64, of_a_place: u64, shares: (u64, u64), length: u64) -> Self {
+        let (tile, of_a_score, of_a_user) = (TILE_OF_SEQUENCES, 2, width);
+        Self { tile, of_a_score, of_a_user, width, of_a_place, length, shares, ..Self::default() }
     }
 
     /// Scores of all items at once, so many numbers each, with so many beside them for each user.
@@ -55,9 +59,19 @@ impl Ranked {
         NUMBER * (tile * (self.of_a_score * items + self.of_a_user) + chunk * self.of_an_item)
     }
 
-    /// Histories that are read once more, each thread some of them; `of_a_user`: how long they are on average, where that is known.
-    pub(super) fn reading(&self, of_a_user: Option<u64>, threads: u64) -> Blocks {
-        let places = TOGETHER * of_a_user.map_or(self.length, |mean| self.length.min(LONGER * mean));
-        Blocks { of_a_thread: NUMBER * places * self.of_a_place, threads, returned: 0 }
+    /// Histories that are read once more, each thread some of them; `of_a_user`: how long they are on average, where that is known and
+    /// nobody has counted them.
+    pub(super) fn reading(&self, of_a_user: Option<u64>, judging: &Judging) -> Blocks {
+        let (places, threads) = judging.read().map_or_else(
+            || {
+                let each = of_a_user.map_or(self.length, |mean| self.length.min(LONGER * mean));
+                (TOGETHER * each, judging.threads.max(1))
+            },
+            |(places, threads)| (places.div_ceil(threads), threads),
+        );
+        let (buffers, heads) = self.shares;
+        let shares = NUMBER * places * heads * judging.longest(self.length);
+        let returned = if shares > LARGEST_KEPT { buffers * shares } else { 0 };
+        Blocks { of_a_thread: NUMBER * places * self.of_a_place + buffers * shares, threads, returned }
     }
 }

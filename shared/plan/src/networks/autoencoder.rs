@@ -21,12 +21,9 @@ fn learnt(recommender: &ResolvedRecommender, data: &Extent) -> Learnt {
 
 fn step(asked: &Asked<'_>) -> Step {
     let (people, items, hidden) = (asked.batch(), asked.data.items, asked.of("hidden"));
+    let kept = people * (4 * hidden + 6 * asked.of("latent"));
     let own = asked.lessons.rows.map_or(items, |rows| rows.min(items));
-    Step::of_numbers(
-        Asked::gathered(people) * hidden + own * hidden,
-        people * (4 * hidden + 6 * asked.of("latent")),
-        OF_ALL_ITEMS * people * items,
-    )
+    Step::of_numbers(Asked::gathered(people) * hidden + own * hidden, (kept, kept), OF_ALL_ITEMS * people * items)
 }
 
 /// Of all items the tile's scores, as products, with their biases and as they are handed on.

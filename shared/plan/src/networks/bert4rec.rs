@@ -6,17 +6,23 @@ use recspeed_types::spec::ResolvedRecommender;
 use super::Network;
 use crate::evaluation::Ranked;
 use crate::learnt::{Learnt, linear, number};
-use crate::whole::{Asked, Step};
+use crate::whole::{Asked, Encoded, Step};
 
 pub(super) const NETWORK: Network = Network { kind: "bert4rec", width: "recommender.factors", learnt, step, ranked };
 
 /// Half as many hidden items again as there are on average, and some, are more than a batch has.
 const HIDDEN: f64 = 1.5;
 const SOME: u64 = 64;
-/// Numbers of a slot of attention in its widest layer, and shares of attention, that a pass has at once where nothing is kept for
-/// the way back.
-const OF_A_SLOT: u64 = 16;
-const SHARES: u64 = 3;
+/// Vectors of a slot that a block keeps for the way back, and shares of attention of a head.
+const KEPT: u64 = 28;
+const KEPT_SHARES: u64 = 4;
+/// Vectors of a slot outside of the blocks.
+const BESIDE: u64 = 6;
+/// Slopes that stand beside all of that: of the inner layer, which is four times as wide, before and after it, and of shares.
+const SLOPES: u64 = 8;
+/// Vectors of a slot, and shares of attention of a head, that a pass has at once where nothing is kept for the way back.
+const OF_A_SLOT: u64 = 10;
+const SHARES: u64 = 2;
 
 /// Of a row of the table.
 fn width(recommender: &ResolvedRecommender) -> u64 {
@@ -32,18 +38,25 @@ fn learnt(recommender: &ResolvedRecommender, data: &Extent) -> Learnt {
     Learnt { dense, tables: vec![(data.items + 1, width(recommender))] }
 }
 
-/// Sequences that share rows of slots: of two rows that follow each other one at most is less than half full.
+/// Sequences that share rows of slots, each as wide as the longest of them needs.
 fn step(asked: &Asked<'_>) -> Step {
-    let [d, blocks, heads, length] = ["factors", "blocks", "heads", "length"].map(|name| asked.of(name));
-    let places = asked.places();
-    let slots = (2 * places + length).min(asked.batch() * length);
+    let [d, blocks, heads] = ["factors", "blocks", "heads"].map(|name| asked.of(name));
+    let (places, slots) = (asked.places(), asked.slots());
+    // Every slot scores all of its row.
+    let shares = slots * heads * asked.longest();
     let width = width(asked.recommender);
     let share = HIDDEN * asked.recommender.float("hidden");
     let questions = ((share * places as f64).ceil() as u64 + asked.batch() + SOME).min(places);
-    asked.sequences(slots * (6 * d + blocks * (28 * d + 4 * heads * length)), slots * width, (questions, width))
+    asked.sequences(&Encoded {
+        kept: slots * (BESIDE + blocks * KEPT) * d + blocks * KEPT_SHARES * shares,
+        slopes: slots * SLOPES * d + shares,
+        read: slots * width,
+        questions: (questions, width),
+        largest: (shares, blocks * KEPT_SHARES),
+    })
 }
 
 fn ranked(recommender: &ResolvedRecommender, _: &Extent) -> Ranked {
     let [d, heads, length] = ["factors", "heads", "length"].map(|name| number(recommender, name));
-    Ranked::of_sequences(width(recommender), OF_A_SLOT * d + SHARES * heads * length, length)
+    Ranked::of_sequences(width(recommender), OF_A_SLOT * d, (SHARES, heads), length)
 }

@@ -22,7 +22,8 @@ fn learnt(recommender: &ResolvedRecommender, data: &Extent) -> Learnt {
 
 fn step(asked: &Asked<'_>) -> Step {
     let vectors = asked.of("factors") + asked.of("embedding");
-    asked.pairs(4 * vectors + asked.tower() + 1, 2 * vectors)
+    // The products of the vectors; these themselves are the rows that were looked up.
+    asked.pairs(asked.of("factors") + asked.tower() + 1, 2 * vectors)
 }
 
 fn ranked(recommender: &ResolvedRecommender, _: &Extent) -> Ranked {

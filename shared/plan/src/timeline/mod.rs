@@ -13,5 +13,5 @@ pub use bars::{Bar, Part, bars_of, bars_of_costs, bars_of_events, bubble_of, fir
 pub use exchanges::{Mark, Waits, marks_of_step};
 pub use held::{Stacked, memory_of, memory_of_run};
 pub use messages::{Message, Told};
-pub use place::{among, lane_name, stage_of};
+pub use place::{among, lane_name, stage_of, standing};
 pub use trace::{TRACE_HEAD, TRACE_TAIL, chrome_trace, chrome_trace_of_run};

@@ -16,13 +16,18 @@ pub fn among(rank: usize, layout: Layout) -> String {
     replica + &part
 }
 
+/// Where a rank stands, as it follows on its name: `, stage 0, replica 1`.
+pub fn standing(rank: usize, layout: Layout) -> String {
+    format!(", stage {}{}", layout.place(rank).stage, among(rank, layout))
+}
+
 /// A rank's lane in few letters, and in words.
 pub fn lane_name(rank: usize, layout: Option<Layout>) -> (String, String) {
     let short = format!("rank {rank}");
     match layout {
         Some(layout) if layout.stages() < layout.ranks() => {
             let place = layout.place(rank);
-            let long = format!("{short}, stage {}{}", place.stage, among(rank, layout));
+            let long = format!("{short}{}", standing(rank, layout));
             let part = if layout.tensor() > 1 { format!(" t{}", place.tensor) } else { String::new() };
             (format!("{rank}: s{} r{}{part}", place.stage, place.replica), long)
         }

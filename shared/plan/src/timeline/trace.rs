@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::held::Stacked;
-use super::{Bar, Mark, Message, Part, Told, among, rows_of, stage_of};
+use super::{Bar, Mark, Message, Part, Told, rows_of, stage_of, standing};
 use crate::Layout;
 
 /// What every trace of this lab begins with, and none of another program: the format's place for what is no event names who wrote it. The
@@ -135,7 +135,7 @@ impl Trace {
         for row in rows_of(bars) {
             let Some(bar) = bars[row.clone()].first() else { continue };
             let (rank, pid) = (bar.rank, Numbers::process(first + bar.rank));
-            let place = layout.map(|layout| format!(", stage {}{}", layout.place(rank).stage, among(rank, layout)));
+            let place = layout.map(|layout| standing(rank, layout));
             let numbers = self.numbers;
             let tid = |chunk: usize| numbers.chunk(first + rank, chunk);
             self.name("process", pid, tid(0), &format!("{whose} rank {rank}{}", place.unwrap_or_default()));

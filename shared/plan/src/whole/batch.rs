@@ -10,14 +10,15 @@ use super::Lessons;
 use crate::blocks;
 use crate::learnt::{number, widths};
 use crate::networks::network;
+use crate::scoring::LARGEST_KEPT;
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
-/// Numbers on the way back for each that was kept: a slope stands beside it.
-const THERE_AND_BACK: u64 = 2;
 /// Copies of what is looked up in a table: as it was gathered, its slopes as the tape has them and as they leave it, and once more
 /// by the rows that they belong to.
 pub(crate) const OF_A_ROW: u64 = 4;
+/// The same of a pair of a user and an item: the tape's slopes are gone before there are any by the rows that they belong to.
+const OF_A_ROW_OF_A_PAIR: u64 = 3;
 /// Of a row of an item that is scored, on the way back: as it was gathered, and its slope by the scores; or that slope alone and behind
 /// the encoder's.
 pub(crate) const OF_A_SCORED_ROW: u64 = 2;
@@ -46,13 +47,37 @@ pub(crate) struct Step {
     pub(crate) activations: u64,
     /// Scores, their slopes, and what the loss makes of them.
     pub(crate) scores: u64,
+    /// Of all that, what goes back to the system before anybody is evaluated, because it is in large buffers.
+    pub(crate) returned: u64,
 }
 
 impl Step {
-    /// Of so many numbers: of rows that are looked up, of what layers keep, to each of which a slope comes, and of scores.
-    pub(crate) const fn of_numbers(looked_up: u64, kept: u64, scores: u64) -> Self {
-        Self { looked_up: NUMBER * looked_up, activations: NUMBER * THERE_AND_BACK * kept, scores: NUMBER * scores }
+    /// Of so many numbers: of rows that are looked up, of what layers keep, of slopes that stand beside that, and of scores.
+    pub(crate) const fn of_numbers(looked_up: u64, (kept, slopes): (u64, u64), scores: u64) -> Self {
+        let activations = NUMBER * (kept + slopes);
+        Self { looked_up: NUMBER * looked_up, activations, scores: NUMBER * scores, returned: 0 }
     }
+}
+
+/// What an encoder of sequences holds of a batch, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Encoded {
+    /// What its layers keep for the way back.
+    pub(crate) kept: u64,
+    /// What stands beside that on the way back: slopes of one layer at a time, since what a layer kept goes as its slopes come.
+    pub(crate) slopes: u64,
+    /// What it looks up.
+    pub(crate) read: u64,
+    /// Questions that it asks, and numbers of the vector of each.
+    pub(crate) questions: (u64, u64),
+    /// Of what it keeps, the numbers of each of the largest buffers, and how many of these there are.
+    pub(crate) largest: (u64, u64),
+}
+
+/// Bytes of so many buffers of so many numbers each, where one is so large that the system has them back as soon as they are free.
+const fn returned((numbers, count): (u64, u64)) -> u64 {
+    let one = NUMBER.saturating_mul(numbers);
+    if one > LARGEST_KEPT { one.saturating_mul(count) } else { 0 }
 }
 
 /// What is asked of a network in a batch.
@@ -98,20 +123,36 @@ impl Asked<'_> {
         let pairs = self.batch() * (1 + self.of("negatives"));
         // Of a bag of words each has a slope, but no word more than once.
         let words = self.data.words.iter().sum::<u64>() * self.of("embedding");
-        Step::of_numbers(Self::gathered(pairs) * looked_up + words, pairs * kept, OF_A_SCORE * pairs)
+        // Slopes of what the widest layer makes.
+        let widest = widths(self.recommender, "hidden").into_iter().max().unwrap_or(0);
+        let looked_up = OF_A_ROW_OF_A_PAIR * pairs * looked_up + words;
+        Step::of_numbers(looked_up, (pairs * kept, pairs * widest), OF_A_SCORE * pairs)
     }
 
-    /// Items that the sequences of a batch have together, at most.
+    /// Items that the sequences of a batch have together, at most: where nobody knows how long they are, each as many as are read.
     pub(crate) fn places(&self) -> u64 {
         let whole = self.batch() * self.of("length");
-        self.lessons.longest.map_or(whole, |longest| longest.together(self.batch()).min(whole)).max(1)
+        self.lessons.lengths.map_or(whole, |lengths| lengths.of_a_batch(self.batch()).min(whole)).max(1)
+    }
+
+    /// Items of the longest of these sequences, as far as they are read.
+    pub(crate) fn longest(&self) -> u64 {
+        let length = self.of("length").max(1);
+        self.lessons.lengths.map_or(length, |lengths| lengths.longest().clamp(1, length))
+    }
+
+    /// Slots of the rows that they are packed into. Where nobody knows how long they are: of two rows that follow each other one at most
+    /// is less than half full.
+    pub(crate) fn slots(&self) -> u64 {
+        let whole = self.batch() * self.longest();
+        let packed = self.lessons.lengths.and_then(|lengths| lengths.slots(self.batch()));
+        packed.unwrap_or_else(|| 2 * self.places() + self.longest()).min(whole).max(1)
     }
 
     /// What is held at the worse of two moments: when scores become slopes, and the encoder has what it keeps; and on the encoder's way
-    /// back, when a slope stands beside all of that and the scores are gone. Of the scores counts what they take beyond these slopes.
-    ///
-    /// `kept`: numbers that the encoder keeps; `read`: numbers that it looks up; and so many questions of so wide vectors.
-    pub(crate) fn sequences(&self, kept: u64, read: u64, (questions, width): (u64, u64)) -> Step {
+    /// back, when slopes stand beside that and the scores are gone. Of the scores counts what they take beyond these slopes.
+    pub(crate) fn sequences(&self, encoded: &Encoded) -> Step {
+        let &Encoded { kept, slopes, read, questions: (questions, width), largest } = encoded;
         let items = self.data.items;
         let of_questions = OF_A_QUESTION * questions * width;
         let over_all = self.training.loss == Loss::CrossEntropy;
@@ -135,8 +176,9 @@ impl Asked<'_> {
         };
         Step {
             looked_up: NUMBER * (OF_A_ROW * read + OF_A_SCORED_ROW * scored * width),
-            activations: NUMBER * (THERE_AND_BACK * kept + of_questions),
-            scores: NUMBER * (scores + ONE_ROW * scored * width).saturating_sub((THERE_AND_BACK - 1) * kept),
+            activations: NUMBER * (kept + slopes + of_questions),
+            scores: NUMBER * (scores + ONE_ROW * scored * width).saturating_sub(slopes),
+            returned: returned(largest).saturating_add(returned((scored * width, OF_A_SCORED_ROW))),
         }
     }
 

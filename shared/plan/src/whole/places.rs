@@ -56,6 +56,9 @@ impl Whole<'_> {
         let counted = self.counted();
         let Counted { dense, tables, moments, best, step, .. } = counted;
         let whole = dense + tables;
+        // What went back to the system is no longer beside what scores are computed with, but beside lists.
+        let lists = self.needs.evaluation.saturating_sub(self.needs.scoring);
+        let evaluation = self.needs.evaluation.saturating_sub(step.returned).max(lists.min(self.needs.evaluation));
         let parts = WholeOutlook {
             parameters: whole,
             gradients: dense + step.looked_up,
@@ -64,7 +67,7 @@ impl Whole<'_> {
             scores: step.scores,
             best: best * whole,
             updating: UPDATING * dense,
-            evaluation: self.needs.evaluation,
+            evaluation,
             ..WholeOutlook::default()
         };
         self.of_a_process(&counted, parts)

@@ -58,8 +58,33 @@ impl Balance {
         let placed: u64 = counts.iter().map(|&count| u64::from(count)).sum();
         let fits = counts.len() as u32 == stages && placed == u64::from(layers) && !counts.contains(&0);
         let allowed = format!("it takes {stages} numbers above 0 that add up to the model's {layers} layers");
-        (!fits).then(|| format!("is {counts:?}; {allowed}"))
+        // Of another number of stages nothing says which of them were meant.
+        let near = (counts.len() as u32 == stages).then(|| format!(", as {:?}", nearest(counts, layers)));
+        (!fits).then(|| format!("is {counts:?}; {allowed}{}", near.unwrap_or_default()))
     }
+}
+
+/// The cut of so many layers, at least as many as there are stages, that differs least from what was asked for: a stage without a layer
+/// gets one, and what is then too much or missing is taken from the largest stages or given to the smallest.
+fn nearest(counts: &[u32], layers: u32) -> Vec<u32> {
+    let placed = |counts: &[u32]| counts.iter().map(|&count| u64::from(count)).sum::<u64>();
+    let all = u64::from(layers);
+    let some: Vec<u32> = counts.iter().map(|&count| count.clamp(1, layers.max(1))).collect();
+    let too_many = placed(&some) > all;
+    let levelled = |level: u32| -> Vec<u32> {
+        some.iter().map(|&count| if too_many { count.min(level) } else { count.max(level) }).collect()
+    };
+    let level = (1..=layers).rev().find(|&level| placed(&levelled(level)) <= all).unwrap_or(1);
+    let mut near = levelled(level);
+    let mut missing = all.saturating_sub(placed(&near));
+    for (count, &asked) in near.iter_mut().zip(&some) {
+        let may_grow = *count == level && (!too_many || asked > level);
+        if missing > 0 && may_grow {
+            *count += 1;
+            missing -= 1;
+        }
+    }
+    near
 }
 
 /// Read by hand: what derived code says of an unknown word names neither the word nor those that are known.
@@ -138,6 +163,27 @@ mod tests {
         }
         let told = spec("3").unwrap_err();
         assert!(told.contains("\"time\"") && told.contains("a list with the layers of each stage"), "{told}");
+    }
+
+    #[test]
+    fn a_list_that_does_not_place_all_layers_is_refused_with_the_nearest_that_does() {
+        for (given, layers, near) in [
+            (&[30, 0, 30][..], 61, &[30, 1, 30][..]),
+            (&[30, 0, 30], 41, &[20, 1, 20]),
+            (&[4, 0], 4, &[3, 1]),
+            (&[3, 2], 4, &[2, 2]),
+            (&[5, 3, 1], 8, &[4, 3, 1]),
+            (&[1, 1], 5, &[3, 2]),
+            (&[0, 0, 0], 3, &[1, 1, 1]),
+            (&[u32::MAX, u32::MAX], 5, &[3, 2]),
+        ] {
+            let stages = given.len() as u32;
+            let why = Balance::ByHand(given.to_vec()).misfit(stages, layers).unwrap();
+            assert!(why.ends_with(&format!("the model's {layers} layers, as {near:?}")), "{why}");
+            assert_eq!(Balance::ByHand(near.to_vec()).misfit(stages, layers), None, "{near:?}");
+        }
+        let other = Balance::ByHand(vec![2, 1, 1]).misfit(2, 4).unwrap();
+        assert!(other.ends_with("4 layers"), "for how many stages it was meant is not known: {other}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod balance;
 mod choice;
 mod dataset;
+mod divisible;
 mod engine;
 mod evaluation;
 mod features;
@@ -38,6 +39,8 @@ pub use training::{Loss, Optimizer, Precision, Training, TrainingSpec, tighter_c
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::sentences::told;
 
 /// What to run. The top-level sections are fixed by the design; unknown fields are errors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -178,7 +181,7 @@ impl Problems {
     /// Checks that a whole number lies in a range; gives it back for use either way.
     pub(crate) fn range<T: PartialOrd + fmt::Display + Copy>(&mut self, path: &str, value: T, low: T, high: T) -> T {
         if !(value >= low && value <= high) {
-            self.add(path, format!("is {value}; allowed: {low} to {high}"));
+            self.add(path, format!("is {}; allowed: {low} to {high}", told(value)));
         }
         value
     }
@@ -186,7 +189,7 @@ impl Problems {
     /// Checks that a share lies strictly between 0 and 1.
     pub(crate) fn open_share(&mut self, path: &str, value: f64) -> f64 {
         if !(value > 0.0 && value < 1.0) {
-            self.add(path, format!("is {value}; allowed: more than 0 and less than 1"));
+            self.add(path, format!("is {}; allowed: more than 0 and less than 1", told(value)));
         }
         value
     }

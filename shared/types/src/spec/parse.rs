@@ -1,5 +1,7 @@
 //! Text to spec and back: TOML for people, JSON on the wire, `--set key=value` on top of either.
 
+use std::num::IntErrorKind;
+
 use serde::Deserialize;
 use toml_parser::lexer::TokenKind;
 
@@ -10,6 +12,7 @@ use super::{ExperimentSpec, SpecError, SpecErrors, group};
 use crate::catalogue;
 use crate::limits::{MAX_NESTING, MAX_SPEC_BYTES};
 use crate::search::Search;
+use crate::sentences::{MOST_DIGITS, written};
 
 /// Dots in one TOML key. The spec has keys with one; each more makes the parsed tables one level deeper, and thousands
 /// would exhaust the stack.
@@ -154,7 +157,10 @@ impl ExperimentSpec {
 
     /// Writes TOML that [`Self::from_toml`] reads back to the same spec.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).unwrap_or_else(|error| format!("# this spec cannot be written as TOML: {error}\n"))
+        match toml::to_string(self) {
+            Ok(text) => without_rows_of_zeros(&text),
+            Err(error) => format!("# this spec cannot be written as TOML: {error}\n"),
+        }
     }
 
     /// Writes JSON that [`Self::from_json`] reads back to the same spec, when every number is finite.
@@ -166,6 +172,29 @@ impl ExperimentSpec {
 /// Said of a spec group where one experiment is due.
 const OF_A_GROUP: &str = "makes a spec group, and one experiment is due here; `recspeed compare FILE` and `recspeed search FILE` \
                           take a group, as a TOML file";
+
+/// The same TOML with each number of more than [`MOST_DIGITS`] characters as [`written`]: its writer knows no exponents, and puts 300 zeros
+/// into 1e-300.
+fn without_rows_of_zeros(text: &str) -> String {
+    let tokens: Vec<_> = toml_parser::Source::new(text).lex().collect();
+    let (mut shorter, mut done) = (String::with_capacity(text.len()), 0);
+    // A number with a point is two tokens with a dot between them; what stands within quotes is one of another kind.
+    for parts in tokens.windows(3) {
+        let [whole, dot, decimals] = parts else { continue };
+        if (whole.kind(), dot.kind(), decimals.kind()) != (TokenKind::Atom, TokenKind::Dot, TokenKind::Atom) {
+            continue;
+        }
+        let (from, to) = (whole.span().start(), decimals.span().end());
+        if to - from > MOST_DIGITS
+            && let Ok(number) = text[from..to].parse::<f64>()
+        {
+            shorter.push_str(&text[done..from]);
+            shorter.push_str(&written(number));
+            done = to;
+        }
+    }
+    shorter + &text[done..]
+}
 
 /// The sections of a spec.
 const SECTIONS: [&str; 8] =
@@ -228,6 +257,8 @@ fn check_key_depth(text: &str) -> Result<(), SpecParseError> {
 /// fit; the reading goes on with the default of that field, so that one mistake hides no other.
 fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseError> {
     let mut mistakes = Vec::new();
+    // Of these, the whole numbers that their fields' types cannot hold.
+    let mut beyond = Vec::new();
     // A list that was written as empty asks for nothing, which `resolve` refuses; one that was left out leaves the choice.
     let names_none =
         value.pointer("/evaluation/metrics").and_then(serde_json::Value::as_array).is_some_and(Vec::is_empty);
@@ -235,6 +266,10 @@ fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseErro
         match located_once(&value) {
             Ok(spec) => break spec,
             Err(mistake) => {
+                let whole = |given: &serde_json::Value| given.is_i64() || given.is_u64();
+                if value.pointer(&pointer(&mistake.path)).is_some_and(whole) {
+                    beyond.push(mistakes.len());
+                }
                 let goes_on = mistakes.len() < MAX_MISTAKES && amend(&mut value, &mistake.path);
                 mistakes.push(mistake);
                 if !goes_on {
@@ -249,6 +284,14 @@ fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseErro
     if mistakes.is_empty() {
         return Ok(spec);
     }
+    for at in beyond {
+        let mistake: &mut SpecError = &mut mistakes[at];
+        if let Some(range) = range_of(&value, &mistake.path)
+            && let Some((given, _)) = mistake.message.split_once(ALLOWED)
+        {
+            mistake.message = format!("{given}{ALLOWED}{range}");
+        }
+    }
     // What was mistaken stands for something else now: what the ranges say of that, or of a section whose kind it is, would
     // not be about the document.
     let about_another = |error: &SpecError| {
@@ -262,6 +305,27 @@ fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseErro
     let ranges: Vec<SpecError> = ranges.into_iter().filter(|error| !about_another(error)).collect();
     mistakes.extend(ranges);
     Err(SpecParseError::Fields(SpecErrors(mistakes)))
+}
+
+/// What stands in a mistake before what is allowed.
+const ALLOWED: &str = "; allowed: ";
+
+/// The place of a field in JSON, as `/training/epochs`; none is there of a list's element.
+fn pointer(path: &str) -> String {
+    format!("/{}", path.replace('.', "/"))
+}
+
+/// The range of a field of a spec that can be read, as it is told of a number that its type holds and the field does not; `None` where it
+/// has none of its own.
+fn range_of(value: &serde_json::Value, path: &str) -> Option<String> {
+    let mut value = value.clone();
+    let (section, name) = path.rsplit_once('.')?;
+    let section = value.pointer_mut(&pointer(section))?.as_object_mut()?;
+    section.insert(name.to_owned(), u32::MAX.into());
+    let errors = located_once(&value).ok()?.resolve().err()?.0;
+    let told = errors.into_iter().find(|error| error.path == path)?.message;
+    let (_, range) = told.split_once(ALLOWED)?;
+    range.contains(" to ").then(|| range.to_owned())
 }
 
 /// Deserializes; the path and the words of the first field that does not fit.
@@ -327,6 +391,12 @@ fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecPars
     })
 }
 
+/// Whether a text is a whole number that 64 bits do not hold, which no field takes: as a text it would be told back in quotes.
+fn is_too_large(text: &str) -> bool {
+    text.parse::<i64>()
+        .is_err_and(|error| matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow))
+}
+
 /// What an assigned value stands behind, so that it is a document.
 const ASSIGNED: &str = "v = ";
 
@@ -365,6 +435,11 @@ fn assign(table: &mut toml::Table, at: &str, assignment: &str) -> Result<(), Spe
         // Nobody means a text by it: as one it would be refused in words that are about something else.
         Err(error) if text.starts_with(['{', '[']) => {
             return Err(SpecParseError::field(format!("{at}{}", key.trim()), not_toml(text, &error)));
+        }
+        Err(_) if is_too_large(text) => {
+            let message =
+                format!("is {}, beyond ±{}; give a smaller number, or put a text in quotes", shorten(text), i64::MAX);
+            return Err(SpecParseError::field(format!("{at}{}", key.trim()), message));
         }
         _ => None,
     };

@@ -12,6 +12,7 @@ use super::Problems;
 use super::dataset::shorten;
 use crate::catalogue::{self, Entry, Family, Param, ParamKind, Predicts, Seed, Slot, Takes};
 use crate::limits::{MAX_NAME_CHARS, MAX_NESTING, MAX_RECOMMENDERS};
+use crate::sentences::told;
 
 /// The value of a recommender's parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +37,7 @@ impl fmt::Display for ParamValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Integer(v) => write!(f, "{v}"),
-            Self::Float(v) => write!(f, "{v}"),
+            Self::Float(v) => f.write_str(&told(v)),
             Self::Boolean(v) => write!(f, "{v}"),
             Self::Text(v) => write!(f, "\"{}\"", shorten(v)),
             Self::Integers(v) => write!(f, "{v:?}"),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::balance::Balance;
+use super::divisible::{at_most, layers, narrowest_table, widest_share};
 use super::engine::Device;
 use super::recommender::ResolvedRecommender;
 use super::{Problems, Training};
@@ -246,48 +247,45 @@ impl Strategy {
         (self.ranks / (self.stages * self.tensor).max(1)).max(1)
     }
 
+    /// Refuses chunks that a schedule has not, and ranks that its stages and the ranks that share layers do not make up.
+    fn check_layout(&self, most_ranks: u32, problems: &mut Problems) {
+        let Self { kind, ranks, stages, tensor, chunks, .. } = *self;
+        let group = stages.saturating_mul(tensor);
+        if chunks > 1 && self.schedule != PipelineSchedule::Interleaved {
+            problems.add(
+                "strategy.chunks",
+                format!("is {chunks}; only schedule = \"interleaved\" has several stages a rank"),
+            );
+        }
+        if group > most_ranks {
+            let (most, all) = (at_most(most_ranks / stages), format!("{group} ranks with {stages} stages"));
+            let message = format!("makes {all}; allowed: up to {most_ranks}; set it to {most}");
+            problems.add("strategy.tensor", message);
+        } else if kind == StrategyKind::Pipeline && ranks != stages {
+            problems.add(
+                "strategy.ranks",
+                format!(
+                    "is {ranks} with {stages} stages; set it to {stages}, as it is where it is left out; several replicas of a pipeline \
+                     are kind = \"hybrid\""
+                ),
+            );
+        } else if !ranks.is_multiple_of(group) {
+            let (below, above) = (ranks / group * group, ranks.div_ceil(group) * group);
+            let nearest = [below, above].into_iter().filter(|&near| (1..=most_ranks).contains(&near));
+            let nearest = nearest.map(|near| near.to_string()).collect::<Vec<_>>().join(" or ");
+            let what = if tensor > 1 {
+                format!("{stages} × {tensor} stages and tensor ranks")
+            } else {
+                format!("{stages} stages")
+            };
+            problems.add("strategy.ranks", format!("is {ranks}, which {what} do not divide; set it to {nearest}"));
+        }
+    }
+
     /// Whether one device does everything as a whole.
     pub fn is_single(&self) -> bool {
         self.kind == StrategyKind::Single
     }
-}
-
-/// Recommenders that are rows of layers, with the number of their layers.
-fn layers(recommender: &ResolvedRecommender) -> Option<u32> {
-    match recommender.entry.kind {
-        "mlp" => Some(recommender.integers("hidden").len() as u32 + 1),
-        "densenet" => Some(recommender.integer("layers") as u32 + 1),
-        // Each tower ends in a layer of its own.
-        "dlrm" => Some((recommender.integers("bottom").len() + recommender.integers("hidden").len()) as u32 + 2),
-        // The positions, the blocks, and the norm of what is asked for.
-        "sasrec" => Some(recommender.integer("blocks") as u32 + 2),
-        _ => None,
-    }
-}
-
-/// The fewest columns that a table of a recommender has; `None` without tables.
-fn narrowest_table(recommender: &ResolvedRecommender) -> Option<u32> {
-    match recommender.entry.kind {
-        "dlrm" => Some(recommender.integer("embedding").max(1) as u32),
-        "sasrec" => Some(recommender.integer("factors").max(1) as u32),
-        _ => None,
-    }
-}
-
-/// Inputs of the four-layer network, which its only layer shares where there is no hidden one.
-const INPUTS: u32 = 3;
-
-/// The most ranks that can share the layers: the fewest numbers of what is shared. Of `densenet` that is what each layer makes, of `mlp`
-/// every second hidden width, and the input of a layer that is left over. `None` for recommenders whose layers cannot be shared.
-fn widest_share(recommender: &ResolvedRecommender) -> Option<u32> {
-    match recommender.entry.kind {
-        "densenet" => return Some(recommender.integer("growth").max(1) as u32),
-        "mlp" => {}
-        _ => return None,
-    }
-    let hidden: Vec<u32> = recommender.integers("hidden").iter().map(|&width| width.max(1) as u32).collect();
-    let left_over = if hidden.len().is_multiple_of(2) { hidden.last().or(Some(&INPUTS)) } else { None };
-    hidden.iter().step_by(2).chain(left_over).min().copied()
 }
 
 impl StrategySpec {
@@ -326,7 +324,6 @@ impl StrategySpec {
         ] {
             problems.refuse(path, (set && !used).then_some(&()), &because);
         }
-        // A number that is refused is not reckoned with any further: what follows from 0 stages is nobody's mistake.
         let mut number = |path: &str, value: Option<u32>, otherwise: u32, most: u32| {
             value.map_or(otherwise, |value| problems.range(path, value, 1, most).clamp(1, most))
         };
@@ -348,35 +345,6 @@ impl StrategySpec {
             Some(stage) => problems.range("strategy.stage", stage, u32::from(kind == Zero), 3),
             None => u32::from(kind == Zero),
         };
-        if chunks > 1 && !interleaved {
-            problems.add(
-                "strategy.chunks",
-                format!("is {chunks}; only schedule = \"interleaved\" has several stages a rank"),
-            );
-        }
-        if group > most_ranks {
-            let (most, all) = (most_ranks / stages, format!("{group} ranks with {stages} stages"));
-            let message = format!("makes {all}; allowed: up to {most_ranks}; set it to {most} or fewer");
-            problems.add("strategy.tensor", message);
-        } else if kind == Pipeline && ranks != stages {
-            problems.add(
-                "strategy.ranks",
-                format!(
-                    "is {ranks} with {stages} stages; set it to {stages}, as it is where it is left out; several replicas of a pipeline \
-                     are kind = \"hybrid\""
-                ),
-            );
-        } else if !ranks.is_multiple_of(group) {
-            let (below, above) = (ranks / group * group, ranks.div_ceil(group) * group);
-            let nearest = [below, above].into_iter().filter(|&near| (1..=most_ranks).contains(&near));
-            let nearest = nearest.map(|near| near.to_string()).collect::<Vec<_>>().join(" or ");
-            let what = if tensor > 1 {
-                format!("{stages} × {tensor} stages and tensor ranks")
-            } else {
-                format!("{stages} stages")
-            };
-            problems.add("strategy.ranks", format!("is {ranks}, which {what} do not divide; set it to {nearest}"));
-        }
         let strategy = Strategy {
             kind,
             ranks,
@@ -395,11 +363,24 @@ impl StrategySpec {
             launcher: self.launcher.unwrap_or_default(),
             devices: self.devices.clone(),
         };
-        self.check_devices(stages, problems);
+        // A number that is refused is not reckoned with any further: what follows from 0 stages is nobody's mistake.
+        let sound = !self.has_refused(most_ranks);
+        if sound {
+            strategy.check_layout(most_ranks, problems);
+            self.check_devices(stages, problems);
+        }
         if kind != Single {
-            self.check_against(&strategy, recommender, training, problems);
+            self.check_against(&strategy, recommender, training, sound, problems);
         }
         strategy
+    }
+
+    /// Whether one of the numbers that others follow from is beyond its range.
+    fn has_refused(&self, most_ranks: u32) -> bool {
+        let parts = [(self.micro_batches, MAX_MICRO_BATCHES), (self.chunks, MAX_CHUNKS)];
+        let ranks = [self.ranks, self.stages, self.tensor].map(|number| (number, most_ranks));
+        let mut all = ranks.into_iter().chain(parts);
+        all.any(|(number, most)| number.is_some_and(|number| !(1..=most).contains(&number)))
     }
 
     fn check_tables(&self, strategy: &Strategy, recommender: &ResolvedRecommender, problems: &mut Problems) {
@@ -411,9 +392,10 @@ impl StrategySpec {
         };
         if sharding == TableSharding::ColumnWise && strategy.ranks > columns {
             let message = format!(
-                "is `column-wise`, and a table has {columns} columns for {} ranks; set strategy.ranks = {columns} or \
-                 fewer, or strategy.tables = \"row-wise\"",
-                strategy.ranks
+                "is `column-wise`, and a table has {columns} columns for {} ranks; set strategy.ranks = {}, or \
+                 strategy.tables = \"row-wise\"",
+                strategy.ranks,
+                at_most(columns)
             );
             problems.add("strategy.tables", message);
         }
@@ -436,6 +418,7 @@ impl StrategySpec {
         strategy: &Strategy,
         recommender: Option<&ResolvedRecommender>,
         training: Option<&Training>,
+        sound: bool,
         problems: &mut Problems,
     ) {
         let Some(recommender) = recommender else { return };
@@ -448,13 +431,21 @@ impl StrategySpec {
             problems.add("strategy.kind", message);
             return;
         };
+        if !sound {
+            return;
+        }
         self.check_tables(strategy, recommender, problems);
         let (ranks, stages) = (strategy.ranks, strategy.stages.max(1));
         match widest_share(recommender) {
             Some(width) if strategy.tensor <= width => {}
             Some(width) => problems.add(
                 "strategy.tensor",
-                format!("is {}, and a layer has {width} numbers to share; set it to {width} or less", strategy.tensor),
+                format!(
+                    "is {}, and a layer has {width} {} to share; set it to {}",
+                    strategy.tensor,
+                    if width == 1 { "number" } else { "numbers" },
+                    at_most(width)
+                ),
             ),
             // In its place all ranks divide the tables, and replicas the layers.
             None if strategy.tensor > 1 => problems.add(
@@ -472,7 +463,7 @@ impl StrategySpec {
             let ways = [("strategy.stages", layers / strategy.chunks), ("strategy.chunks", layers / strategy.stages)];
             let ways =
                 ways.iter().filter(|(name, most)| *most > 0 && (*name == "strategy.stages" || strategy.chunks > 1));
-            let ways: Vec<String> = ways.map(|(name, most)| format!("{name} = {most} or fewer")).collect();
+            let ways: Vec<String> = ways.map(|(name, most)| format!("{name} = {}", at_most(*most))).collect();
             let remedy = if ways.is_empty() { "both lower".to_owned() } else { ways.join(", or ") };
             problems.add(
                 "strategy.stages",
@@ -490,7 +481,12 @@ impl StrategySpec {
                     if most == 0 {
                         format!("cannot be had: {replicas} replicas share a batch of {batch}; set training.batch_size = {replicas} or more, or fewer ranks")
                     } else {
-                        format!("is {}, and each replica has {most} rows of a batch of {batch}; set it to {most} or fewer", strategy.micro_batches)
+                        format!(
+                            "is {}, and each replica has {most} {} of a batch of {batch}; set it to {}",
+                            strategy.micro_batches,
+                            if most == 1 { "row" } else { "rows" },
+                            at_most(most)
+                        )
                     },
                 );
             }

@@ -3,6 +3,7 @@
 use super::dataset::shorten;
 use super::{SPEC_VERSION, SpecError};
 use crate::limits::MAX_SEED;
+use crate::sentences::told;
 
 /// The mistake at `path`, from the deserializer's `message`. A message of an unknown form is kept as it is.
 pub(super) fn in_plain_words(path: String, message: &str) -> SpecError {
@@ -76,7 +77,7 @@ fn given_words(given: &str) -> String {
     }
     for prefix in ["integer ", "floating point ", "boolean "] {
         if let Some(value) = given.strip_prefix(prefix) {
-            return unquoted(value).to_owned();
+            return told(unquoted(value));
         }
     }
     match given {
@@ -134,6 +135,10 @@ mod tests {
         assert_eq!(
             say("training.epochs", "invalid value: integer `-1`, expected u32"),
             "training.epochs: is -1; allowed: a whole number, 0 or more"
+        );
+        assert_eq!(
+            say("training.epochs", &format!("invalid type: floating point `{}`, expected u32", 1e300)),
+            "training.epochs: is 1e300; allowed: a whole number, 0 or more"
         );
         assert_eq!(say("a", "something new"), "a: something new");
     }

@@ -300,6 +300,7 @@ impl DataError {
             | Self::NoAttributes { .. }
             | Self::EmptyPart
             | Self::Seed { .. } => FailureCode::InvalidSpec.exit_status(),
+            Self::Write { .. } => FailureCode::Internal.exit_status(),
             _ => FailureCode::Data.exit_status(),
         }
     }

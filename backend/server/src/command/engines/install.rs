@@ -1,7 +1,5 @@
 //! `recspeed engines install`: one engine after the other, each whatever became of those before it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use recspeed_engines::{EngineError, Engines, InstallOptions, LIBTORCH, Record, Reference, State};
 use recspeed_types::FailureCode;
 use serde_json::{Value, json};
@@ -32,13 +30,7 @@ pub(super) fn install(args: &InstallArgs) -> Result<u8, CommandError> {
         engines.room_for(&wanted, !of_libtorch.is_empty(), &options).map_err(EnginesError::from)?;
     }
     let interrupts = Interrupts::listen();
-    let stopped = AtomicBool::new(false);
-    let stop = || {
-        if interrupts.take() > 0 {
-            stopped.store(true, Ordering::Relaxed);
-        }
-        stopped.load(Ordering::Relaxed)
-    };
+    let stop = || interrupts.came();
     let mut failures = Failures::default();
     let mut all = Vec::new();
     for reference in wanted {
@@ -92,6 +84,15 @@ fn engine(
     (options, stop): (&InstallOptions, &dyn Fn() -> bool),
 ) -> Result<Record, EngineError> {
     if let Some(python) = &args.existing {
+        let kind = reference.kind.as_str();
+        // A framework imports all its libraries first: on a busy machine that is minutes without a word.
+        let (does, takes) = if engines.compiles(reference.kind) {
+            ("compiling a part of it, then trying whether it starts", "minutes")
+        } else {
+            ("trying whether it starts", "a minute or more")
+        };
+        let words = format!("{kind}: {does} with {}, which may take {takes}", python.display());
+        output::complain(&output::printable(&words));
         return engines.adopt(reference, python);
     }
     let mut screen = Screen::new(reference.kind.as_str(), reference.installed_bytes + reference.download_bytes);

@@ -87,14 +87,17 @@ impl ModelCommandError {
     /// The exit status that stands for this failure.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
+            // Where a model was to go is what was asked for, and no data that were read.
+            Self::Model(ModelError::Occupied { .. })
+            | Self::Features(_)
+            | Self::NoFeatures { .. }
+            | Self::OneNumber { .. } => FailureCode::InvalidSpec.exit_status(),
+            Self::Model(ModelError::Io { action: "write", .. }) => FailureCode::Internal.exit_status(),
             Self::NoModel { .. } | Self::NoHome | Self::Model(_) => FailureCode::Data.exit_status(),
             Self::Refused(failure) => match failure.code.as_str() {
                 "no-model" | "damaged-model" => FailureCode::Data.exit_status(),
                 _ => FailureCode::InvalidSpec.exit_status(),
             },
-            Self::Features(_) | Self::NoFeatures { .. } | Self::OneNumber { .. } => {
-                FailureCode::InvalidSpec.exit_status()
-            }
             Self::Worker(error) => error.exit_status(),
             Self::Silent(_) => FailureCode::Worker.exit_status(),
         }

@@ -8,6 +8,10 @@ use recspeed_plan::simulate::{Costs, Receives, Sends};
 use recspeed_plan::{Duration, Schedule};
 use serde::Deserialize;
 
+/// The longest pass or message, in microseconds: over a quarter of an hour. A plan of as many of them as there may be
+/// still has times that are numbers, in microseconds here and in whole nanoseconds in a trace.
+const LONGEST_US: f64 = 1e9;
+
 /// A file of lengths that cannot be simulated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LengthsError {
@@ -45,8 +49,8 @@ pub(crate) enum LengthsError {
         stages: usize,
     },
     /// A length that is none.
-    #[error("{}: {what} of stage {stage} is {us}: give 0 microseconds or more", path.display())]
-    Negative {
+    #[error("{}: {what} of stage {stage} is {}: give 0 to {LONGEST_US} microseconds", path.display(), written(*us))]
+    NoLength {
         /// The file.
         path: PathBuf,
         /// The stage, from 0.
@@ -56,6 +60,11 @@ pub(crate) enum LengthsError {
         /// The length.
         us: f64,
     },
+}
+
+/// A length as one writes it: the largest without their hundreds of zeros.
+fn written(us: f64) -> String {
+    if us.abs() < 1e15 { us.to_string() } else { format!("{us:e}") }
 }
 
 /// What one stage takes for one micro-batch, in microseconds. Where the backward pass is not cut in two, it is as long
@@ -103,8 +112,8 @@ pub(super) fn read(path: &Path, schedule: &Schedule) -> Result<Costs, LengthsErr
         return Err(LengthsError::Stages { path: at(), given: given.len(), stages: schedule.stages() });
     }
     for (stage, lengths) in given.iter().enumerate() {
-        if let Some((what, us)) = lengths.named().into_iter().find(|&(_, us)| us < 0.0) {
-            return Err(LengthsError::Negative { path: at(), stage, what, us });
+        if let Some((what, us)) = lengths.named().into_iter().find(|(_, us)| !(0.0..=LONGEST_US).contains(us)) {
+            return Err(LengthsError::NoLength { path: at(), stage, what, us });
         }
     }
     let mut costs = Costs::uniform(schedule.stages(), schedule.micro_batches(), 0.0);

@@ -1,12 +1,12 @@
 //! A plan of a spec: its model's layers, counted.
 
-use recspeed_plan::pace::training_seconds;
+use recspeed_plan::pace::lessons_seconds;
 use recspeed_plan::simulate::Link;
 use recspeed_plan::timeline::{bars_of, chrome_trace, memory_of};
 use recspeed_plan::words::{bytes, instead, share, time, verdict};
 use recspeed_plan::{
-    Assumed, Bottleneck, DeviceOutlook, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, RankOutlook, Room,
-    Strategy, bottleneck, is_whole, layers_of, of_spec, shortage,
+    Assumed, Bottleneck, DeviceOutlook, EvaluationOutlook, Judging, Lessons, Limit, Outlook, ProcessNeeds, RankOutlook,
+    Room, Strategy, bottleneck, is_whole, layers_of, of_spec, shortage,
 };
 use recspeed_types::Extent;
 use recspeed_types::limits::{MAX_PLANNED_RANKS, MAX_RANKS};
@@ -55,8 +55,8 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     let link = Link { latency_us: args.latency, bytes_per_us: args.bandwidth * BYTES_PER_US };
     let assumed = Assumed { link, ..Assumed::threads(args.gflops) };
     let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
-    let filled = tables.lessons().filled(&spec.recommender, batch);
-    let assumed = assumed.on(tables.data().cloned()).filling(filled);
+    let lessons = tables.lessons();
+    let assumed = assumed.on(tables.data().cloned()).learning(&spec.recommender, &lessons, batch);
     let Some(mut strategy) = of_spec(&spec, assumed.clone()) else {
         return Err(CommandError::NoLayers { kind: spec.recommender.entry.kind });
     };
@@ -68,11 +68,11 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
         Source::Builtin { entry } => Some(u64::from(entry.rows)),
         _ => None,
     });
-    if let Some(learnt) = tables.lessons().rows {
+    if let Some(learnt) = lessons.rows {
         strategy.take_no_more_than(learnt);
     }
     let before = ProcessNeeds::of_rows(rows.unwrap_or(0));
-    let evaluation = evaluation(&spec, tables.data(), rows).unwrap_or_default();
+    let evaluation = evaluation(&spec, tables.data(), (rows, lessons)).unwrap_or_default();
     // What another framework has trained answers in this lab's process.
     let scoring = if spec.engine.kind.is_reference() { 0 } else { evaluation.blocks };
     let (scorers, evaluation) = (evaluation.scorers, evaluation.total());
@@ -96,20 +96,24 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// What the evaluation will hold with as many threads as a run has on this machine; ranks that are processes divide them.
-pub(super) fn evaluation(spec: &ResolvedSpec, data: Option<&Extent>, rows: Option<u64>) -> Option<EvaluationOutlook> {
+/// What the evaluation will hold with as many threads as a run has on this machine; ranks that are processes divide them. `rows`: those of
+/// the data set, and what is known of those that are learnt from.
+pub(super) fn evaluation(
+    spec: &ResolvedSpec,
+    data: Option<&Extent>,
+    (rows, lessons): (Option<u64>, Lessons),
+) -> Option<EvaluationOutlook> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     let threads = u64::from(spec.threads(cores));
     let ranks = if spec.strategy.launcher == Launcher::Threads { 1 } else { u64::from(spec.strategy.ranks.max(1)) };
     let data = data.cloned().or_else(|| Extent::foretold(&spec.dataset));
-    EvaluationOutlook::of_spec(spec, data.as_ref(), Judging { threads: (threads / ranks).max(1), rows })
+    EvaluationOutlook::of_spec(spec, data.as_ref(), Judging { threads: (threads / ranks).max(1), rows, lessons })
 }
 
 impl Planned {
     fn as_text(&self, args: &PlanArgs) -> String {
         let Self { strategy, outlook, .. } = self;
         let run = &outlook.simulation;
-        let several = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let parts = [
             format!(
                 "{}: {} of {}, {} parameters",
@@ -118,21 +122,7 @@ impl Planned {
                 several(strategy.layers.len(), "layer"),
                 self.parameters()
             ),
-            format!(
-                "{}: {}{}, {}, {}{}, ZeRO {}, recompute {}",
-                strategy.schedule.title(),
-                several(strategy.ranks, "rank"),
-                if strategy.chunks > 1 { format!(" of {} stages", strategy.chunks) } else { String::new() },
-                several(strategy.replicas, "replica"),
-                if strategy.tensor > 1 {
-                    format!("{} that share each layer, ", strategy.tensor)
-                } else {
-                    String::new()
-                },
-                several(strategy.micro_batches, "micro-batch").replace("batchs", "batches"),
-                strategy.level.zero_stage(),
-                strategy.recompute.as_str()
-            ),
+            asked(strategy),
             self.stages(),
             self.timed.as_ref().map(Timed::as_text).unwrap_or_default(),
             picture::draw_in_time(run),
@@ -216,8 +206,10 @@ impl Planned {
     fn instead(&self) -> String {
         let data = self.tables.data().cloned().unwrap_or_default();
         let recommender = &self.spec.recommender;
-        let seconds = self.spec.training.as_ref().zip(self.rows);
-        let seconds = seconds.and_then(|(training, rows)| training_seconds(recommender, training, &data, rows));
+        let lessons = self.tables.lessons();
+        let lessons = Lessons { rows: lessons.rows.or(self.rows), ..lessons };
+        let training = self.spec.training.as_ref();
+        let seconds = training.and_then(|training| lessons_seconds(recommender, training, &data, &lessons));
         instead(recommender, seconds, self.strategy.ranks * self.strategy.copies() == 1)
     }
 
@@ -298,7 +290,7 @@ impl Planned {
             Balance::By(by) => format!("; as equal in {} as can be (strategy.balance)", by.as_str()),
             Balance::ByHand(_) => "; cut by hand (strategy.balance)".to_owned(),
         };
-        format!("Stages, with times and messages of a micro-batch of {samples} rows{cut}:\n{table}")
+        format!("Stages, with times and messages of a micro-batch of {}{cut}:\n{table}", several(samples, "row"))
     }
 
     fn memory(&self) -> String {
@@ -409,6 +401,28 @@ impl Planned {
         });
         Ok(serde_json::to_string_pretty(&plan).map_err(std::io::Error::other)?)
     }
+}
+
+/// So many of something.
+fn several(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// What a strategy was asked for: all its ranks, and what they are.
+fn asked(strategy: &Strategy) -> String {
+    let stages = several(strategy.ranks * strategy.chunks, "stage");
+    let chunks = if strategy.chunks > 1 { format!(" ({} a rank)", strategy.chunks) } else { String::new() };
+    let sharers =
+        if strategy.tensor > 1 { format!("{} that share each layer, ", strategy.tensor) } else { String::new() };
+    format!(
+        "{}, {}: {stages}{chunks}, {}, {sharers}{}, ZeRO {}, recompute {}",
+        strategy.schedule.title(),
+        several(strategy.ranks * strategy.copies(), "rank"),
+        several(strategy.replicas, "replica"),
+        several(strategy.micro_batches, "micro-batch").replace("batchs", "batches"),
+        strategy.level.zero_stage(),
+        strategy.recompute.as_str()
+    )
 }
 
 fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {

@@ -176,9 +176,8 @@ fn read(spec: &ResolvedSpec, dir: PathBuf) -> Result<Known, String> {
     } else {
         Extent::of_ids(data.n_users() as u64, data.n_items() as u64)
     };
-    let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
     let lessons = learnt.map_or_else(Lessons::default, |learnt| {
-        Lessons::of(recommender, batch, data.n_users(), learnt.iter().map(|&row| data.user[row as usize]))
+        Lessons::of(recommender, data.n_users(), learnt.iter().map(|&row| data.user[row as usize]))
     });
     Ok(Known { extent, rows: Some(data.len() as u64), lessons })
 }

@@ -28,7 +28,7 @@ pub(super) fn print(title: &str, spec: &ResolvedSpec, dir: PathBuf, args: &PlanA
         Source::Builtin { entry } => Some(u64::from(entry.rows)),
         _ => None,
     });
-    let evaluation = evaluation(spec, Some(&data), rows).unwrap_or_default();
+    let evaluation = evaluation(spec, Some(&data), (rows, lessons)).unwrap_or_default();
     let needs = ProcessNeeds {
         before: ProcessNeeds::of_rows(rows.unwrap_or(0)),
         checkpoints: true,
@@ -101,7 +101,7 @@ impl Planned<'_> {
         format!(
             "{title}: {kind} of {} users and {} items, {} parameters\n\n\
              It is no row of layers that ranks could divide: one device trains it whole. Memory of its process{own} at the worst \
-             moment, parameters, gradients and optimizer counted, the rest an upper estimate{room}, with \
+             moment, parameters and optimizer counted, the rest an upper estimate{room}, with \
              checkpoints:\n{rows}{device}\n\n{verdict}",
             data.users, data.items, outlook.learnt
         )

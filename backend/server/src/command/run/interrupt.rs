@@ -6,7 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Counts SIGINT, SIGTERM and SIGHUP from now on. They no longer end the process by themselves.
-pub(in crate::command) struct Interrupts(Arc<AtomicUsize>);
+pub(in crate::command) struct Interrupts {
+    /// All that came.
+    count: Arc<AtomicUsize>,
+    /// How many of them were taken.
+    taken: AtomicUsize,
+}
 
 impl Interrupts {
     /// Starts to listen, on a thread of its own so that it works inside and outside an async runtime.
@@ -35,11 +40,34 @@ impl Interrupts {
         });
         // Without the handlers a signal ends this process as usual, so an error here is no reason to stop.
         let _ = installed.recv();
-        Self(count)
+        Self { count, taken: AtomicUsize::new(0) }
     }
 
     /// Interrupts since the last call.
     pub(in crate::command) fn take(&self) -> usize {
-        self.0.swap(0, Ordering::SeqCst)
+        let count = self.count.load(Ordering::SeqCst);
+        count.saturating_sub(self.taken.swap(count, Ordering::SeqCst))
+    }
+
+    /// Whether any came, taken or not. A run that was told to stop may come to its end all the same: the next one must not begin.
+    pub(in crate::command) fn came(&self) -> bool {
+        self.count.load(Ordering::SeqCst) > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_is_taken_once_and_is_not_forgotten() {
+        let interrupts = Interrupts { count: Arc::new(AtomicUsize::new(0)), taken: AtomicUsize::new(0) };
+        assert!(interrupts.take() == 0 && !interrupts.came());
+        interrupts.count.fetch_add(2, Ordering::SeqCst);
+        assert!(interrupts.came(), "before anybody takes it");
+        assert_eq!([interrupts.take(), interrupts.take()], [2, 0]);
+        assert!(interrupts.came(), "whoever begins something next has to know");
+        interrupts.count.fetch_add(1, Ordering::SeqCst);
+        assert_eq!([interrupts.take(), interrupts.take()], [1, 0]);
     }
 }

@@ -240,7 +240,7 @@ pub(super) fn run_quietly(
 }
 
 /// The same, with the most bytes that each rank of the run has held: by its own ledger, or its process where another framework
-/// trained, which keeps none.
+/// trained, which keeps none. Once somebody has interrupted, no run begins.
 ///
 /// # Errors
 /// As [`run_quietly`].
@@ -250,7 +250,15 @@ pub(super) fn run_with_ledger(
     screen: &mut Screen,
     interrupts: &Interrupts,
 ) -> Result<(Ran, Vec<u64>), CommandError> {
-    let (worker, mut story) = watch(spec, options, screen, interrupts)?;
+    // The run before this one may have been told to stop when it had nothing left to do but to end well.
+    if interrupts.came() {
+        return Ok((Ran::Interrupted, Vec::new()));
+    }
+    let (worker, mut story) = match watch(spec, options, screen, interrupts) {
+        // Whoever does not stop in time is killed, in the midst of a line as well: that is no failure of the run.
+        Err(_) if interrupts.came() => return Ok((Ran::Interrupted, Vec::new())),
+        watched => watched?,
+    };
     let ran = match story.take_last() {
         _ if worker.cut_off => {
             let limit = figures::seconds(options.limit.unwrap_or_default().as_secs_f64());
@@ -337,6 +345,12 @@ fn listen(
             }
             Heard::TooLong => return Err(process.give_up(WorkerError::too_long())),
             Heard::Nothing => {
+                if asked.is_none()
+                    && !story.is_over()
+                    && let Some(after) = process.stopped_too_long()
+                {
+                    return Err(process.give_up(WorkerError::stopped(after)));
+                }
                 let now = begun.elapsed();
                 let is_too_long = |limit: &Duration| silence.lasts(now) > *limit && silence.foretold(now).is_none();
                 if let Some(limit) = options.silence.filter(is_too_long) {

@@ -60,7 +60,8 @@ impl Ranks<'_> {
         }
         let told = Told::of_events(self.spans);
         let bars = first_step(told.bars);
-        let measured = bubble_of(&bars);
+        // Ranks that are no pipeline fill and drain none: what they wait for each other is told as such.
+        let measured = if strategy.stages > 1 { bubble_of(&bars) } else { None };
         let waited = words::waited(&Waits::of(&bars, &marks_of_step(&told.marks, &bars)));
         let waited = waited.map(|waited| format!("{waited}\n")).unwrap_or_default();
         let bubble = measured.zip(outlook.as_ref()).map(|(measured, outlook)| {
@@ -83,15 +84,20 @@ mod tests {
     use super::*;
 
     fn spec(recommender: &str, metric: &str) -> ExperimentSpec {
+        let pipeline = "kind = \"pipeline\"\nschedule = \"gpipe\"";
+        spec_with(recommender, metric, pipeline)
+    }
+
+    fn spec_with(recommender: &str, metric: &str, strategy: &str) -> ExperimentSpec {
         let text = format!(
             "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"{recommender}\"\n\
-             [training]\nbatch_size = 64\n[evaluation]\nmetrics = [\"{metric}\"]\n[strategy]\nkind = \"pipeline\"\nschedule = \"gpipe\"\n"
+             [training]\nbatch_size = 64\n[evaluation]\nmetrics = [\"{metric}\"]\n[strategy]\n{strategy}\n"
         );
         ExperimentSpec::from_toml(&text).unwrap()
     }
 
-    #[test]
-    fn each_rank_has_what_was_planned_beside_what_was_measured() {
+    /// What two ranks held, sent and did.
+    fn told() -> (BTreeMap<u32, u64>, BTreeMap<u32, Sent>, [RunEvent; 4]) {
         let held = BTreeMap::from([(0, 2048), (1, 4096)]);
         let sent = |bytes| Sent { steps: 4, bytes, messages: 24, waited_us: 8000 };
         // Four micro-batches of 16 rows, of 64 numbers each, and what ranks agree on a step by.
@@ -103,6 +109,12 @@ mod tests {
                 EventKind::Span { rank, lane, name, start_us, duration_us: 10, bytes: 0, waited_us, exchange: None };
             RunEvent { run: RunId::new("r").unwrap(), seq: 0, at_us: 0, kind }
         });
+        (held, sent, spans)
+    }
+
+    #[test]
+    fn each_rank_has_what_was_planned_beside_what_was_measured() {
+        let (held, sent, spans) = told();
         let ranks = Ranks { held: &held, sent: &sent, spans: &spans };
         let text = ranks.as_text(&spec("mlp", "rmse")).unwrap();
         for said in
@@ -114,5 +126,15 @@ mod tests {
         let text = ranks.as_text(&spec("dlrm", "ndcg@10")).unwrap();
         assert!(text.contains("Tables of embeddings are in what was measured"), "{text}");
         assert_eq!(Ranks { sent: &BTreeMap::new(), ..ranks }.as_text(&spec("mlp", "rmse")), None);
+    }
+
+    #[test]
+    fn ranks_that_are_no_pipeline_have_no_bubble() {
+        let (held, sent, spans) = told();
+        let ranks = Ranks { held: &held, sent: &sent, spans: &spans };
+        for strategy in ["kind = \"data-parallel\"\nranks = 2", "kind = \"zero\"\nranks = 2"] {
+            let text = ranks.as_text(&spec_with("mlp", "rmse", strategy)).unwrap();
+            assert!(!text.contains("Bubble") && text.contains("backward 30 % of its time."), "{strategy}: {text}");
+        }
     }
 }

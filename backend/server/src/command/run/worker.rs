@@ -19,7 +19,7 @@ use recspeed_types::{ExperimentSpec, RunEvent, RunId};
 use super::super::output;
 use super::ending::Ending;
 use super::worker_error::{LogTail, WorkerError};
-use crate::launch::{WORKER, of_devices};
+use crate::launch::{StopWatch, WORKER, longest_stop, of_devices};
 
 /// Lines of the worker's own log that are kept to explain its death.
 const LOG_LINES: usize = 12;
@@ -102,6 +102,7 @@ pub(super) struct WorkerProcess {
     killed_by_us: bool,
     /// Whether the system has been asked how it ended: from then on its id may be another process'.
     reaped: bool,
+    stopped: Option<StopWatch>,
 }
 
 impl WorkerProcess {
@@ -150,7 +151,9 @@ impl WorkerProcess {
         let log = Arc::new(Mutex::new(VecDeque::new()));
         let tail = Arc::clone(&log);
         thread::spawn(move || read_log(BufReader::new(stderr), &tail));
-        Ok(Self { child, run, lines, log, gone_since: None, end_by: None, killed_by_us: false, reaped: false })
+        let stopped = longest_stop(spec).map(|limit| StopWatch::new(child.id() as i32, limit));
+        let (gone_since, end_by) = (None, None);
+        Ok(Self { child, run, lines, log, gone_since, end_by, killed_by_us: false, reaped: false, stopped })
     }
 
     /// The run that it was asked for.
@@ -165,7 +168,12 @@ impl WorkerProcess {
             self.end_by = None;
         }
         match self.lines.recv_timeout(patience) {
-            Ok(heard) => heard,
+            Ok(heard) => {
+                if let Some(stopped) = &mut self.stopped {
+                    stopped.hears();
+                }
+                heard
+            }
             Err(RecvTimeoutError::Disconnected) => Heard::End,
             Err(RecvTimeoutError::Timeout) => {
                 // A grandchild may hold the pipe open after the worker itself has gone.
@@ -175,6 +183,11 @@ impl WorkerProcess {
                 if self.gone_since.is_some_and(|since| since.elapsed() > DRAIN) { Heard::End } else { Heard::Nothing }
             }
         }
+    }
+
+    /// Looks whether its process is stopped; for how long, where that is longer than its ranks wait for each other.
+    pub(super) fn stopped_too_long(&mut self) -> Option<Duration> {
+        self.stopped.as_mut().and_then(StopWatch::over)
     }
 
     /// Asks it to write a checkpoint and leave.
@@ -225,6 +238,7 @@ impl WorkerProcess {
         match error {
             WorkerError::Rubbish { line, .. } => WorkerError::Rubbish { line, log: self.log_tail() },
             WorkerError::Hung { after, .. } => WorkerError::Hung { after, log: self.log_tail() },
+            WorkerError::Stopped { after, .. } => WorkerError::Stopped { after, log: self.log_tail() },
             other => other,
         }
     }

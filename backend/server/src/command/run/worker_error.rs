@@ -82,6 +82,18 @@ pub(crate) enum WorkerError {
         /// The end of its log.
         log: LogTail,
     },
+    /// Its process was stopped from outside, and did not go on.
+    #[error(
+        "the worker's process is stopped: it did not go on for {} s, as long as its ranks wait for each other, and was ended; let it go \
+         on sooner (kill -CONT), or set strategy.timeout higher{log}",
+        after.as_secs()
+    )]
+    Stopped {
+        /// How long its ranks wait for each other.
+        after: Duration,
+        /// The end of its log.
+        log: LogTail,
+    },
     /// Finished, and then failed all the same.
     #[error(
         "the worker gave its result but then ended with {status}; trust the numbers above only after a second run{log}"
@@ -103,6 +115,11 @@ impl WorkerError {
     /// A silence over the limit.
     pub(super) fn hung(after: Duration) -> Self {
         Self::Hung { after, log: LogTail::default() }
+    }
+
+    /// A stop over the limit.
+    pub(super) fn stopped(after: Duration) -> Self {
+        Self::Stopped { after, log: LogTail::default() }
     }
 
     /// A line over the limit.

@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use recspeed_search::{Judged, Values};
-use recspeed_types::{FailureCode, MetricName, RunSummary};
+use recspeed_types::{FailureCode, MetricName, RunSummary, written};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -52,6 +52,21 @@ enum Line {
         /// What it gave.
         metrics: BTreeMap<String, f64>,
     },
+    /// A recommender that was refused as the file has it, too: no trial was spent on it, and the same command tries it again.
+    NoResult(NoResult),
+}
+
+/// A recommender without a result, for its own fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct NoResult {
+    /// Its place in the search.
+    member: usize,
+    /// Its name.
+    name: String,
+    /// What kind of refusal.
+    code: FailureCode,
+    /// Why.
+    cause: String,
 }
 
 /// A trial that has ended.
@@ -68,7 +83,8 @@ pub(super) struct Trial {
     /// Whether it is the only trial, because the recommender has nothing to search.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) nothing_to_search: bool,
-    /// The metric on the validation rows; absent when the run failed.
+    /// The metric on the validation rows; null when the run failed. Always written, so that a line without it is a damaged one.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(super) value: Option<f64>,
     /// Every metric on the validation rows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -146,6 +162,22 @@ impl Trial {
         }
     }
 
+    /// What is wrong with the line of a trial that was read, of a search by `metric`: its value is that of its metrics, and where there is
+    /// none, it failed or its run gave others.
+    fn contradiction(&self, metric: &str) -> Option<String> {
+        let of_metrics = self.metrics.get(metric).copied();
+        match (self.value, of_metrics) {
+            (None, None) if self.cause.is_none() && self.data.is_none() => {
+                Some("has neither a value nor the cause of a failure".to_owned())
+            }
+            (value, told) if value == told => None,
+            (value, told) => {
+                let shown = |number: Option<f64>| number.map_or_else(|| "none".to_owned(), written);
+                Some(format!("gives the value {}, and its metrics give {metric} {}", shown(value), shown(told)))
+            }
+        }
+    }
+
     /// What was tried, in the order of the space.
     pub(super) fn values(&self, member: &Member) -> Values {
         let of = |path: &String| self.parameters.get(path).cloned().unwrap_or_default();
@@ -159,6 +191,7 @@ pub(super) struct Log {
     file: File,
     trials: Vec<Trial>,
     tests: Vec<Look>,
+    without: Vec<NoResult>,
 }
 
 /// A look at the test rows: the recommender's place, and the run that was seen.
@@ -172,7 +205,8 @@ impl Log {
     /// log is ever taken away but by `fresh`, and that only of a search.
     ///
     /// # Errors
-    /// [`SearchError::Occupied`], [`SearchError::Busy`], [`SearchError::OtherLog`], [`SearchError::Damaged`], [`SearchError::Log`].
+    /// [`SearchError::Occupied`], [`SearchError::Busy`], [`SearchError::OtherLog`], [`SearchError::Damaged`],
+    /// [`SearchError::Contradicts`], [`SearchError::Log`].
     pub(super) fn open(folder: &Path, plan: &Plan, fresh: bool) -> Result<Self, SearchError> {
         let path = folder.join(FILE);
         let shown = || path.display().to_string();
@@ -205,21 +239,25 @@ impl Log {
             Some(Line::Search { id, .. }) if *id == id_of(plan) => {}
             Some(_) => return Err(SearchError::OtherLog { path: shown() }),
         }
+        if let Some((line, what)) = contradiction(&lines, &plan.metric.to_string()) {
+            return Err(SearchError::Contradicts { path: shown(), line, what });
+        }
         if whole < bytes.len() {
             file.set_len(whole as u64).map_err(failed)?;
         }
         if lines.is_empty() {
             append(&mut file, &first).map_err(failed)?;
         }
-        let (mut trials, mut tests) = (Vec::new(), Vec::new());
+        let (mut trials, mut tests, mut without) = (Vec::new(), Vec::new(), Vec::new());
         for line in lines {
             match line {
                 Line::Trial(trial) => trials.push(trial),
                 Line::Test { member, run, .. } => tests.push(Look { member, run }),
+                Line::NoResult(refusal) => without.push(refusal),
                 Line::Search { .. } => {}
             }
         }
-        Ok(Self { path, file, trials, tests })
+        Ok(Self { path, file, trials, tests, without })
     }
 
     /// Where it is.
@@ -253,6 +291,25 @@ impl Log {
         let (trials, run) = (self.of(member).count(), run.to_owned());
         self.write(&Line::Test { member, trials, run: run.clone(), metrics: metrics.clone() })?;
         self.tests.push(Look { member, run });
+        Ok(())
+    }
+
+    /// Writes down that a recommender is refused as the file has it, too, unless that is what was last said of it.
+    ///
+    /// # Errors
+    /// [`SearchError::Log`].
+    pub(super) fn note_refusal(
+        &mut self,
+        place: usize,
+        member: &Member,
+        (code, cause): (FailureCode, &str),
+    ) -> Result<(), SearchError> {
+        let refusal = NoResult { member: place, name: member.name.clone(), code, cause: cause.to_owned() };
+        if self.without.iter().rfind(|known| known.member == place) == Some(&refusal) {
+            return Ok(());
+        }
+        self.write(&Line::NoResult(refusal.clone()))?;
+        self.without.push(refusal);
         Ok(())
     }
 
@@ -290,11 +347,11 @@ impl Log {
         plan.counted(self.count(member), self.refusals(member))
     }
 
-    /// Of what kind the last failure of a member was, where that is known: of those that were tried, before those that were refused.
-    pub(super) fn last_failure(&self, member: usize) -> Option<FailureCode> {
-        let last = |refused: bool| {
-            self.of(member).filter(|trial| trial.refused == refused).filter_map(|trial| trial.code).last()
-        };
+    /// The last trial of a member that failed, where it is known of what kind that was: of those that were tried, before those that were
+    /// refused.
+    pub(super) fn last_failed(&self, member: usize) -> Option<&Trial> {
+        let last =
+            |refused: bool| self.of(member).filter(|trial| trial.refused == refused && trial.code.is_some()).last();
         last(false).or_else(|| last(true))
     }
 
@@ -366,6 +423,14 @@ fn whole_lines(bytes: &[u8]) -> Result<(Vec<Line>, usize), usize> {
     Ok((lines.collect::<Result<_, _>>()?, whole))
 }
 
+/// The first line, from 1, with a trial that contradicts itself, and how.
+fn contradiction(lines: &[Line], metric: &str) -> Option<(usize, String)> {
+    lines.iter().enumerate().find_map(|(at, line)| match line {
+        Line::Trial(trial) => Some((at + 1, trial.contradiction(metric)?)),
+        _ => None,
+    })
+}
+
 fn id_of(plan: &Plan) -> String {
     let mut parts = vec![plan.metric.to_string(), plan.search.method.as_str().to_owned()];
     parts.push(format!("{:?}", plan.search.early_stopping));
@@ -422,14 +487,46 @@ mod tests {
         };
         let last = |told: &[(FailureCode, bool)]| {
             let trials = told.iter().copied().map(trial).collect();
-            let log = Log { path: PathBuf::new(), file: tempfile::tempfile().unwrap(), trials, tests: Vec::new() };
-            log.last_failure(0)
+            let (path, file) = (PathBuf::new(), tempfile::tempfile().unwrap());
+            let log = Log { path, file, trials, tests: Vec::new(), without: Vec::new() };
+            log.last_failed(0).and_then(|trial| trial.code)
         };
         let (refused, diverged, late) =
             ((FailureCode::OutOfMemory, true), (FailureCode::Diverged, false), (FailureCode::TimeLimit, false));
         assert_eq!(last(&[refused, diverged, late, refused]), Some(FailureCode::TimeLimit));
         assert_eq!(last(&[diverged, refused]), Some(FailureCode::Diverged));
         assert_eq!((last(&[refused, refused]), last(&[])), (Some(FailureCode::OutOfMemory), None));
+    }
+
+    #[test]
+    fn a_trial_that_contradicts_itself_is_found_with_its_line_and_one_without_a_value_at_all_is_no_trial() {
+        let read = |rest: &str| {
+            let text = format!(
+                "{{\"kind\":\"trial\",\"member\":0,\"name\":\"a\",\"number\":1,\"parameters\":{{}},\"seconds\":1.0,{rest}}}"
+            );
+            serde_json::from_str::<Line>(&text)
+        };
+        let of = |rest: &str| {
+            let lines = [serde_json::from_str(&line()).unwrap(), read(rest).unwrap()];
+            contradiction(&lines, "hit@1")
+        };
+        for sound in [
+            "\"value\":0.1,\"metrics\":{\"hit@1\":0.1,\"mrr@5\":0.2},\"data\":\"a\"",
+            "\"value\":null,\"cause\":\"it grew\",\"code\":\"diverged\"",
+            // A run that gave the metric no value.
+            "\"value\":null,\"metrics\":{\"mrr@5\":0.2},\"data\":\"a\"",
+        ] {
+            assert_eq!(of(sound), None, "{sound}");
+        }
+        for (damaged, due) in [
+            ("\"value\":0.9,\"metrics\":{\"hit@1\":0.1}", "gives the value 0.9, and its metrics give hit@1 0.1"),
+            ("\"value\":null,\"metrics\":{\"hit@1\":0.1}", "gives the value none, and its metrics give hit@1 0.1"),
+            ("\"value\":0.9", "gives the value 0.9, and its metrics give hit@1 none"),
+            ("\"value\":null", "has neither a value nor the cause of a failure"),
+        ] {
+            assert_eq!(of(damaged), Some((2, due.to_owned())), "{damaged}");
+        }
+        assert!(read("\"vxlue\":0.1,\"metrics\":{\"hit@1\":0.1}").is_err());
     }
 
     fn line() -> String {

@@ -14,6 +14,7 @@ use recspeed_types::search::SearchMethod;
 use recspeed_types::{FailureCode, MetricName};
 
 use self::log::{Log, Trial};
+use self::outcome::Outcome;
 use self::plan::Plan;
 use self::trials::{Tried, try_out};
 use super::failure::CommandError;
@@ -51,7 +52,7 @@ pub struct SearchArgs {
     /// Begin anew in place of the earlier search that is there
     #[arg(long)]
     fresh: bool,
-    /// Print the result as one JSON object and nothing else on standard output
+    /// Print the results as one JSON list and nothing else on standard output
     #[arg(long)]
     json: bool,
     /// The worker to use (otherwise `recspeed-worker` beside this program, then in PATH)
@@ -87,31 +88,32 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
     let keep = KeepArgs { keep: Some(folder.clone()), fresh: args.fresh, worker: args.worker, home: args.home };
     let keeper = Keeper::new(keep, "--out")?;
     let mut log = Log::open(&folder, &plan, args.fresh)?;
-    let mut too_large = vec![false; plan.members.len()];
-    for (place, is_too_large) in too_large.iter_mut().enumerate() {
+    // Why a recommender takes more than there is.
+    let mut too_large: Vec<Option<String>> = vec![None; plan.members.len()];
+    for (place, why) in too_large.iter_mut().enumerate() {
         match try_out(&plan, place, &mut log, &keeper)? {
             Tried::All => {}
-            Tried::TooLarge => *is_too_large = true,
+            Tried::TooLarge(cause) => *why = Some(cause),
             Tried::End(status) => return Ok(status),
         }
     }
-    if too_large.iter().all(|&is_too_large| is_too_large) {
-        return Ok(FailureCode::OutOfMemory.exit_status());
-    }
     let best: Vec<Option<Trial>> = (0..plan.members.len()).map(|place| log.best(place, &plan).cloned()).collect();
     let specs = plan.final_specs(&best.iter().map(Option::as_ref).collect::<Vec<_>>())?;
-    let (mut results, mut failure) = (Vec::new(), None);
+    let mut all = Vec::new();
     for (place, (member, found)) in plan.members.iter().zip(best.iter().zip(specs)).enumerate() {
-        if too_large[place] {
+        if let Some(cause) = too_large[place].take() {
             output::complain(&format!("{}: no result: it takes more than there is as it is, too", member.name));
-            failure.get_or_insert(FailureCode::OutOfMemory);
+            all.push(outcome::without(&plan, place, &log, (FailureCode::OutOfMemory, cause)));
             continue;
         }
         let (Some(best), Some(spec)) = found else {
-            let code = log.last_failure(place).unwrap_or(FailureCode::Diverged);
+            let last = log.last_failed(place);
+            let code = last.and_then(|trial| trial.code).unwrap_or(FailureCode::Diverged);
             let remedy = if code == FailureCode::TimeLimit { "give more with --seconds, or " } else { "" };
             output::complain(&format!("{}: no trial finished; {remedy}see {}", member.name, log.path().display()));
-            failure.get_or_insert(code);
+            let cause = last.and_then(|trial| trial.cause.clone());
+            let cause = cause.unwrap_or_else(|| format!("no trial gave {} a value", plan.metric));
+            all.push(outcome::without(&plan, place, &log, (code, cause)));
             continue;
         };
         let title = format!("{}, the best of its trials on the test rows", member.name);
@@ -121,24 +123,24 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
                 let file = keeper.name_of(&spec, &plan.dir);
                 warned::complain([(member.name.as_str(), &run.summary)]);
                 log.note_test(place, &file, &run.summary.metrics)?;
-                results.push(outcome::result(&plan, place, best, &log, *run, file));
+                all.push(outcome::result(&plan, place, best, &log, *run, file));
             }
             // The others are measured all the same.
             Ended::Failed { code, cause } => {
                 output::complain(&format!("{}: failed: {cause}", among.title));
-                failure.get_or_insert(code);
+                all.push(outcome::without(&plan, place, &log, (code, cause)));
             }
             Ended::Interrupted => return Ok(interrupted(&log)),
         }
     }
-    let written = outcome::write(&folder, &plan, &results)?;
+    let written = outcome::write(&folder, &plan, &all)?;
     let text = if args.json {
-        serde_json::to_string(&results).map_err(std::io::Error::other)?
+        serde_json::to_string(&all).map_err(std::io::Error::other)?
     } else {
-        outcome::render(&plan, &results, &written, log.path())
+        outcome::render(&plan, &all, &written, log.path())
     };
     output::say(&output::printable(&text))?;
-    Ok(failure.map_or(0, FailureCode::exit_status))
+    Ok(all.iter().find_map(Outcome::failure).map_or(0, FailureCode::exit_status))
 }
 
 /// The usual folder: the file's name with `.search`, in the working folder.

@@ -7,15 +7,68 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::FitOn;
+use recspeed_types::{ExperimentSpec, FailureCode};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::log::{Log, Trial};
 use super::plan::{FIXED, Plan, SearchError, words};
+use super::trials::first_sentence;
 use crate::command::figures;
 use crate::command::kept::{KeptRun, RESULTS};
+
+/// What came of one recommender.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Outcome {
+    /// A best trial, measured on the test rows.
+    Found(Box<Result>),
+    /// Nothing.
+    Without(Without),
+}
+
+impl Outcome {
+    /// Of what kind the failure is, where it has no result.
+    pub(super) const fn failure(&self) -> Option<FailureCode> {
+        match self {
+            Self::Found(_) => None,
+            Self::Without(without) => Some(without.no_result.code),
+        }
+    }
+}
+
+/// A recommender without a result: what it was given, what it used of that, and why it has none.
+#[derive(Debug, Serialize)]
+pub(super) struct Without {
+    /// Its name.
+    name: String,
+    /// How trials were chosen.
+    method: &'static str,
+    /// What they were to be judged by.
+    metric: String,
+    /// What it might have used.
+    budget: String,
+    /// Trials, those that failed or were refused included; none where it was refused as the file has it, too.
+    trials: usize,
+    /// Those that failed, or were cut off where their time was over.
+    failed: usize,
+    /// Those that were refused before any work.
+    refused: usize,
+    /// Seconds that they took.
+    seconds: f64,
+    /// Why it has none.
+    no_result: Why,
+}
+
+/// Why there is no result.
+#[derive(Debug, Serialize)]
+struct Why {
+    /// Of what kind the failure or refusal was.
+    code: FailureCode,
+    /// Its words.
+    cause: String,
+}
 
 /// The best of one recommender.
 #[derive(Debug, Serialize)]
@@ -59,13 +112,29 @@ pub(super) struct Result {
     fixed: bool,
 }
 
+/// Puts together what is known of a recommender without a result.
+pub(super) fn without(plan: &Plan, place: usize, log: &Log, (code, cause): (FailureCode, String)) -> Outcome {
+    let member = &plan.members[place];
+    Outcome::Without(Without {
+        name: member.name.clone(),
+        method: plan.search.method.as_str(),
+        metric: plan.metric.to_string(),
+        budget: plan.budget_of(member),
+        trials: log.count(place),
+        failed: log.failures(place),
+        refused: log.refusals(place),
+        seconds: log.seconds(place),
+        no_result: Why { code, cause },
+    })
+}
+
 /// Puts together what is known of one recommender.
-pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, run: KeptRun, file: String) -> Result {
+pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, run: KeptRun, file: String) -> Outcome {
     let spec = run.spec;
     let member = &plan.members[place];
     let values = best.values(member);
     let trial = plan.trial_spec(member, &values).ok();
-    Result {
+    Outcome::Found(Box::new(Result {
         name: member.name.clone(),
         method: plan.search.method.as_str(),
         metric: plan.metric.to_string(),
@@ -84,7 +153,15 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, run: Ke
         run: file,
         values: words(member, &values),
         fixed: member.is_fixed(),
-    }
+    }))
+}
+
+/// Those that have a result.
+fn found(all: &[Outcome]) -> impl Iterator<Item = &Result> {
+    all.iter().filter_map(|one| match one {
+        Outcome::Found(result) => Some(result.as_ref()),
+        Outcome::Without(_) => None,
+    })
 }
 
 /// What one must know of the budget and of the rows that judged. `trial`: the best one; `spec`: as that was measured on the test rows.
@@ -114,15 +191,16 @@ fn notes(plan: &Plan, place: usize, log: &Log, trial: Option<&ExperimentSpec>, s
     notes
 }
 
-/// Writes each best spec as TOML, its numbers above it, into `best/`, and the results as `results.jsonl`, one line each.
-pub(super) fn write(folder: &Path, plan: &Plan, results: &[Result]) -> std::result::Result<Vec<PathBuf>, SearchError> {
+/// Writes each best spec as TOML, its numbers above it, into `best/`, and the results as `results.jsonl`, one line each; who has none is in
+/// neither.
+pub(super) fn write(folder: &Path, plan: &Plan, all: &[Outcome]) -> std::result::Result<Vec<PathBuf>, SearchError> {
     let best = folder.join("best");
     let put = || -> io::Result<Vec<PathBuf>> {
         fs::create_dir_all(&best)?;
-        let lines = results.iter().map(|result| Ok(format!("{}\n", serde_json::to_string(result)?)));
+        let lines = found(all).map(|result| Ok(format!("{}\n", serde_json::to_string(result)?)));
         replace(&folder.join(RESULTS), &lines.collect::<io::Result<String>>()?)?;
         let mut written = Vec::new();
-        for (place, result) in results.iter().enumerate() {
+        for (place, result) in found(all).enumerate() {
             let path = best.join(format!("{}.toml", file_name(place, &result.name)));
             replace(&path, &toml_of(plan, result))?;
             written.push(path);
@@ -176,7 +254,7 @@ fn toml_of(plan: &Plan, result: &Result) -> String {
 }
 
 /// The result as text.
-pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: &Path) -> String {
+pub(super) fn render(plan: &Plan, all: &[Outcome], written: &[PathBuf], log: &Path) -> String {
     let metric = plan.metric.to_string();
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
@@ -188,32 +266,26 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
         format!("{metric}, validation"),
         format!("{metric}, test"),
     ]);
-    for result in results {
-        let of =
-            |metrics: &BTreeMap<String, f64>| metrics.get(&metric).map_or("–".to_owned(), |v| figures::value(*v));
-        table.add_row([
-            result.name.clone(),
-            if result.fixed { FIXED.to_owned() } else { counts(result.trials, result.refused, result.failed) },
-            figures::seconds(result.seconds),
-            result.values.clone(),
-            of(&result.validation),
-            of(&result.test),
-        ]);
+    for one in all {
+        table.add_row(row(one, &metric));
     }
     for place in [1, 2, 4, 5] {
         if let Some(column) = table.column_mut(place) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let fixed: Vec<&str> = results.iter().filter(|result| result.fixed).map(|result| result.name.as_str()).collect();
+    if found(all).next().is_none() {
+        return format!("{table}\n\nEvery trial: {}\n", log.display());
+    }
+    let fixed: Vec<&str> = found(all).filter(|result| result.fixed).map(|result| result.name.as_str()).collect();
     let but = if fixed.is_empty() { String::new() } else { format!(" ({}: {FIXED})", fixed.join(", ")) };
     let mut text = format!(
         "{table}\n\nEach recommender had the same budget: {}{but}. Parameters were chosen by {metric} on the validation rows alone ({}), which flatters the best of them there: the numbers to report are those of the test; the test rows were looked at {}.\n",
         plan.budget(),
         plan.search.method.as_str(),
-        looks(results.iter().map(|result| result.looks_at_test))
+        looks(found(all).map(|result| result.looks_at_test))
     );
-    for result in results.iter().filter(|result| result.looks_at_test > 1) {
+    for result in found(all).filter(|result| result.looks_at_test > 1) {
         // Writing into a String cannot fail.
         let _ = writeln!(
             text,
@@ -221,7 +293,7 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
             result.looks_at_test, result.name
         );
     }
-    for (result, note) in results.iter().flat_map(|result| result.notes.iter().map(move |note| (result, note))) {
+    for (result, note) in found(all).flat_map(|result| result.notes.iter().map(move |note| (result, note))) {
         let _ = writeln!(text, "Mind of {}: {note}.", result.name);
     }
     for path in written {
@@ -229,6 +301,29 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
     }
     let _ = writeln!(text, "Every trial: {}", log.display());
     text
+}
+
+/// A row of the table; of who has no result why not, in the place of the parameters.
+fn row(one: &Outcome, metric: &str) -> [String; 6] {
+    let of = |metrics: &BTreeMap<String, f64>| metrics.get(metric).map_or("–".to_owned(), |v| figures::value(*v));
+    match one {
+        Outcome::Found(result) => [
+            result.name.clone(),
+            if result.fixed { FIXED.to_owned() } else { counts(result.trials, result.refused, result.failed) },
+            figures::seconds(result.seconds),
+            result.values.clone(),
+            of(&result.validation),
+            of(&result.test),
+        ],
+        Outcome::Without(without) => [
+            without.name.clone(),
+            counts(without.trials, without.refused, without.failed),
+            figures::seconds(without.seconds),
+            format!("no result: {}", first_sentence(&without.no_result.cause)),
+            "–".to_owned(),
+            "–".to_owned(),
+        ],
+    }
 }
 
 /// `9`, or `9 (2 refused, 1 failed)`.

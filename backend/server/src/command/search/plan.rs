@@ -115,6 +115,18 @@ pub(crate) enum SearchError {
         /// The line, from 1.
         line: usize,
     },
+    /// A trial whose line does not agree with itself.
+    #[error(
+        "line {line} of {path} {what}: that is none that a search wrote, and nothing was changed; put back what it was or remove that line, name another folder with --out DIR, or begin anew with --fresh"
+    )]
+    Contradicts {
+        /// The log.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+        /// What it says, as `gives the value 0.9, and its metrics give hit@1 0.1`.
+        what: String,
+    },
     /// Data that are no longer those of the first trials.
     #[error("the data are no longer those that the trials in {path} saw; bring those back, or begin anew with --fresh")]
     OtherData {

@@ -13,12 +13,12 @@ use crate::command::kept::{Among, Keeper, Ran};
 use crate::command::{figures, output};
 
 /// What came of the trials of a recommender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tried {
     /// All that its budget allows are made.
     All,
-    /// It takes more than there is as the file has it, too. That is its own size: the others may fit.
-    TooLarge,
+    /// It takes more than there is as the file has it, too, for this cause. That is its own size: the others may fit.
+    TooLarge(String),
     /// The search ends here, with this exit status.
     End(u8),
 }
@@ -26,8 +26,8 @@ pub(super) enum Tried {
 /// All trials of the member at `place` that its budget allows.
 ///
 /// A trial that a worker refuses, for its spec, its data or the memory and the time that it would take, is written down as that; but where
-/// everything would be refused, as with a file that is not there, no trial is written down, so that it goes on once that is mended.
-/// Whether it would is asked of the recommender as it is, where no trial tells.
+/// everything would be refused, as with a file that is not there, no trial is written down but that and why, so that it goes on once that
+/// is mended. Whether it would is asked of the recommender as it is, where no trial tells.
 pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper) -> Result<Tried, CommandError> {
     let member = &plan.members[place];
     // The last trials as far as they were refused, and whether something before them was not.
@@ -63,6 +63,7 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
             Ran::Interrupted => return Ok(Tried::End(interrupted(log))),
             Ran::Failed { code, cause, refused: before_work } if is_refusal(code, before_work) => {
                 output::complain(&format!("{title}: refused: {cause}"));
+                let why = cause.clone();
                 let trial = Trial::failed(place, number, member, &values, seconds, (Some(code), cause));
                 refused.push(Trial { refused: before_work, ..trial });
                 if one_fitted && code == FailureCode::OutOfMemory {
@@ -75,7 +76,7 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
                     one_was_not = false;
                     continue;
                 }
-                if let Some(ended) = as_it_is(plan, place, (code, left), log, keeper)? {
+                if let Some(ended) = as_it_is(plan, place, (code, why, left), log, keeper)? {
                     return Ok(ended);
                 }
                 (one_was_not, one_fitted) = (true, true);
@@ -110,7 +111,7 @@ fn told(trial: &Trial, plan: &Plan) -> String {
 }
 
 /// The first sentence, without its full stop; points in numbers and names end none.
-fn first_sentence(text: &str) -> &str {
+pub(super) fn first_sentence(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     line.split(". ").next().unwrap_or_default().trim_end_matches('.')
 }
@@ -141,22 +142,23 @@ fn write(refused: &mut Vec<Trial>, log: &mut Log) -> Result<(), SearchError> {
 }
 
 /// What a refusal of everything means: memory is the recommender's own affair, spec and data are those of the search.
-const fn refused_whole(code: FailureCode) -> Tried {
-    if matches!(code, FailureCode::OutOfMemory) { Tried::TooLarge } else { Tried::End(code.exit_status()) }
+fn refused_whole(code: FailureCode, cause: String) -> Tried {
+    if code == FailureCode::OutOfMemory { Tried::TooLarge(cause) } else { Tried::End(code.exit_status()) }
 }
 
-/// Whether the recommender at `place` is refused too as the file has it; then what that ends. Networks take one epoch of it. `code`: that
-/// of the trial that was refused; `left`: the time that it had, which this may take as well.
+/// Whether the recommender at `place` is refused too as the file has it, which is written down; then what that ends. Networks take one
+/// epoch of it. `code`, `why`: of the trial that was refused; `left`: the time that it had, which this may take as well.
 fn as_it_is(
     plan: &Plan,
     place: usize,
-    (code, left): (FailureCode, Option<Duration>),
-    log: &Log,
+    (code, why, left): (FailureCode, String, Option<Duration>),
+    log: &mut Log,
     keeper: &Keeper,
 ) -> Result<Option<Tried>, CommandError> {
     let member = &plan.members[place];
     if member.is_fixed() {
-        return Ok(Some(refused_whole(code)));
+        log.note_refusal(place, member, (code, &why))?;
+        return Ok(Some(refused_whole(code, why)));
     }
     let title = format!("{}, as it is, to see whether it can be tried at all", member.name);
     let among = Among { title: title.clone(), place: plan.place_of(place), ..Among::default() };
@@ -165,7 +167,8 @@ fn as_it_is(
         Ran::Interrupted => Some(Tried::End(interrupted(log))),
         Ran::Failed { code, cause, refused } if is_refusal(code, refused) => {
             output::complain(&format!("recspeed: {title}: {cause}"));
-            Some(refused_whole(code))
+            log.note_refusal(place, member, (code, &cause))?;
+            Some(refused_whole(code, cause))
         }
         Ran::Failed { .. } | Ran::Finished(_) => None,
     })
@@ -239,9 +242,10 @@ mod tests {
 
     #[test]
     fn what_is_too_large_ends_its_own_trials_and_what_is_wrong_with_spec_or_data_ends_the_search() {
-        assert_eq!(refused_whole(FailureCode::OutOfMemory), Tried::TooLarge);
-        assert_eq!(refused_whole(FailureCode::InvalidSpec), Tried::End(2));
-        assert_eq!(refused_whole(FailureCode::Data), Tried::End(4));
+        let refused = |code| refused_whole(code, "it needs 9 GiB".to_owned());
+        assert_eq!(refused(FailureCode::OutOfMemory), Tried::TooLarge("it needs 9 GiB".to_owned()));
+        assert_eq!(refused(FailureCode::InvalidSpec), Tried::End(2));
+        assert_eq!(refused(FailureCode::Data), Tried::End(4));
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub(super) fn ask<T: DeserializeOwned>(
     limit: Duration,
     stopped: &dyn Fn() -> bool,
 ) -> Answer<T> {
+    if stopped() {
+        return Answer::Interrupted;
+    }
     // A group of its own: Ctrl-C comes to us, who then end all of it.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = match command.spawn() {
@@ -190,8 +193,20 @@ mod tests {
         let much = "x".repeat(1 << 20);
         let answer = ask::<u32>(sh("sleep 600"), &much, Duration::from_millis(100), &|| false);
         assert!(matches!(answer, Answer::Late));
-        let answer = ask::<u32>(sh("sleep 600"), &much, Duration::from_mins(5), &|| true);
+        let is_begun = std::cell::Cell::new(false);
+        let answer = ask::<u32>(sh("sleep 600"), &much, Duration::from_mins(5), &|| is_begun.replace(true));
         assert!(matches!(answer, Answer::Interrupted));
         assert!(begun.elapsed() < Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_process_that_nobody_wants_any_more_is_not_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let begun = folder.path().join("begun");
+        let script = format!("echo > '{}'; echo 5", begun.display());
+        let answer = ask::<u32>(sh(&script), "", Duration::from_mins(1), &|| true);
+        assert!(matches!(answer, Answer::Interrupted) && !begun.exists());
+        assert!(matches!(ask::<u32>(sh(&script), "", Duration::from_mins(1), &|| false), Answer::Told(_)));
+        assert!(begun.exists(), "where somebody does");
     }
 }

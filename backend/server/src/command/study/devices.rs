@@ -14,6 +14,7 @@ use recspeed_types::study::Missing;
 use recspeed_types::{Absence, AbsentDevice, ExperimentSpec};
 
 use super::child::{Answer, ask};
+use super::named::OnDevice;
 use crate::launch::of_devices;
 
 /// How long a worker may take to say what it can do: each of its drivers is tried, for a minute at most.
@@ -212,7 +213,13 @@ fn without(why: Absence, detail: &str, (engine, device): (EngineKind, Device)) -
     Missing { install, why }
 }
 
-/// That there is no GPU for a device of Burn's which computes on NVIDIA's and on nothing else.
+/// What this machine lacks for a row on this engine and device that nobody has asked for so far, and that no command
+/// brings: a GPU. No worker is asked and no engine is started for it, which may take minutes.
+pub(super) fn without_gpu((engine, device): OnDevice) -> Option<Missing> {
+    no_gpu(device).map(|why| without(why, "", (engine, device)))
+}
+
+/// That there is no GPU for a device which computes on NVIDIA's and on nothing else.
 fn no_gpu(device: Device) -> Option<Absence> {
     matches!(device, Device::LibtorchCuda | Device::Cuda).then(|| gpu().absence()).flatten()
 }

@@ -44,6 +44,9 @@ pub(crate) enum StudyError {
         /// Why not.
         why: String,
     },
+    /// A document that does not serve, which was found before anything was measured.
+    #[error(transparent)]
+    NoDocument(Box<Self>),
     /// No report of the study comes with the program.
     #[error("no report of the study `{name}` comes with this program; `recspeed study {name}` measures one here")]
     NotRecorded {
@@ -96,6 +99,16 @@ pub(crate) enum StudyError {
         /// What it has, or is.
         why: &'static str,
     },
+    /// A file that `--out` names holds something that is no report, which would be lost.
+    #[error(
+        "{} holds no report that this version can read, and stays as it is; give --out another file, or have it \
+         written over by --replace",
+        path.display()
+    )]
+    OutUnread {
+        /// The file.
+        path: PathBuf,
+    },
     /// A document has a section of a report of which something would be lost.
     #[error(
         "{} keeps its section `{section}`, which {why}; {remedy}, or have it written over by --replace",
@@ -132,14 +145,17 @@ impl From<Held> for StudyError {
 impl StudyError {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::UnknownEngine { .. } | Self::UnknownContainer { .. } | Self::OwnField { .. } | Self::Busy { .. } => {
-                FailureCode::InvalidSpec.exit_status()
-            }
+            Self::UnknownEngine { .. }
+            | Self::UnknownContainer { .. }
+            | Self::OwnField { .. }
+            | Self::Unwritable { .. }
+            | Self::NoDocument(_)
+            | Self::Busy { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Engines(_)
             | Self::Document { .. }
             | Self::OutKept { .. }
+            | Self::OutUnread { .. }
             | Self::SectionKept { .. }
-            | Self::Unwritable { .. }
             | Self::Columns { .. }
             | Self::NotRecorded { .. }
             | Self::NotPrinted { .. } => FailureCode::Internal.exit_status(),

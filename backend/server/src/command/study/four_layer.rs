@@ -7,12 +7,12 @@ use clap::Args;
 use recspeed_engines::Engines;
 use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{Device, EngineKind};
-use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
+use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
 use super::super::failure::CommandError;
 use super::super::once::each_once;
 use super::super::run::find_worker;
-use super::devices::{Answers, Place};
+use super::devices::{Answers, Place, without_gpu};
 use super::differences::{differences, machine, note, versions};
 use super::keep::Extent;
 use super::learnt;
@@ -148,8 +148,20 @@ impl FourLayerArgs {
         command_line("four-layer", &self.study, self.study.repeats.unwrap_or(REPEATS), &self.set)
     }
 
-    /// The rows that a part leaves out; `None` where this is none.
-    fn rest(&self) -> Result<Option<Rest>, CommandError> {
+    /// The command that measures the same again.
+    pub(super) fn own_command(&self) -> String {
+        let mut command = self.command();
+        if !self.engines.is_empty() {
+            let _ = write!(command, " --engines {}", self.engines.join(","));
+        }
+        if let Some(program) = &self.tab {
+            let _ = write!(command, " --tab {}", program.display());
+        }
+        command
+    }
+
+    /// The rows that a part leaves out, and what the machine `lacks` for them; `None` where this is none.
+    fn rest(&self, lacks: impl Fn(OnDevice) -> Option<Missing>) -> Result<Option<Rest>, CommandError> {
         if self.engines.is_empty() {
             return Ok(None);
         }
@@ -160,7 +172,7 @@ impl FourLayerArgs {
                 let missing = |row: Planned| Row::new(row.name, row.spec, Measured::Missing(tab::missing()));
                 rows.extend(in_tab(spec, None).map(missing));
             } else {
-                rows.push(Row::new(title(engine), spec, not_yet()));
+                rows.push(Row::new(title(engine), spec, lacks(engine).map_or_else(not_yet, Measured::Missing)));
             }
         }
         let whole = self.command();
@@ -171,12 +183,19 @@ impl FourLayerArgs {
     }
 }
 
-/// The specs of its rows; the tab's two rows have one.
+/// The specs of its rows, by their names.
 ///
 /// # Errors
 /// An engine that is not known, or what is set does not fit it.
 pub(super) fn specs(args: &FourLayerArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
-    rows(&args.engines)?.into_iter().map(|engine| args.spec(engine)).collect()
+    let mut all = Vec::new();
+    for engine in rows(&args.engines)? {
+        let spec = args.spec(engine)?;
+        let in_tab = engine.1 == Device::Browser;
+        let names = if in_tab { TAB.map(|(name, _)| name.to_owned()).to_vec() } else { vec![title(engine)] };
+        all.extend(names.into_iter().map(|name| ExperimentSpec { name, ..spec.clone() }));
+    }
+    Ok(all)
 }
 
 /// Measures it; `None` when the user stopped it before anything was measured.
@@ -195,15 +214,9 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
         }
         planned.push(Planned::new(title(engine), spec, place));
     }
-    let rest = args.rest()?;
+    let rest = args.rest(without_gpu)?;
     let repeats = args.study.repeats.unwrap_or(REPEATS);
-    let mut command = args.command();
-    if !args.engines.is_empty() {
-        let _ = write!(command, " --engines {}", args.engines.join(","));
-    }
-    if let Some(program) = &args.tab {
-        let _ = write!(command, " --tab {}", program.display());
-    }
+    let command = args.own_command();
     let less_memory = memory::FEWER_ROWS;
     let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
@@ -306,7 +319,7 @@ fn conditions(row: &Row, run: &recspeed_types::RunSummary) -> String {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{Missing, StudyRow};
+    use recspeed_types::study::StudyRow;
     use recspeed_types::{ExperimentSpec, RunSummary};
 
     use super::super::render::markdown;
@@ -351,8 +364,8 @@ mod tests {
             tab: None,
             study: StudyArgs::default(),
         };
-        assert!(args(&[]).rest().expect("valid specs").is_none(), "the whole study leaves none out");
-        let rest = args(&["burn"]).rest().expect("valid specs").expect("a part");
+        assert!(args(&[]).rest(|_| None).expect("valid specs").is_none(), "the whole study leaves none out");
+        let rest = args(&["burn"]).rest(|_| None).expect("valid specs").expect("a part");
         let spec = args(&[]).spec(USUAL[0]).expect("a spec");
         let run: RunSummary = serde_json::from_str(rows_of::RUN).expect("a summary");
         let report = tables(String::new(), &[Row::new("Burn".to_owned(), spec, Measured::Ran(vec![run]))]);

@@ -218,7 +218,7 @@ fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, words: String, goes_on: bool) {
 }
 
 /// Whether a row has a number of its own: one number for everybody is the same whichever rows of these data stand beside it.
-fn is_measured(row: &StudyRow) -> bool {
+pub(super) fn is_measured(row: &StudyRow) -> bool {
     !row.is_reference() && row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)))
 }
 

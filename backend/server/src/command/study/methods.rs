@@ -91,6 +91,11 @@ const DIFFERENCES: &[(&str, &str)] = &[
          them with an equal budget.",
     ),
     (
+        "Ratings",
+        "Amazon Beauty, 5-core, is a file of sequences: what each user took, in order, and no ratings. Whatever learns \
+         from ratings, `bias` and `biased-mf`, has no row there, and no row there has an RMSE or an MAE.",
+    ),
+    (
         "Spread",
         "Each seed draws another split, where the split is drawn, and the method's own random numbers. Where the last item of every user is \
          held out, nothing is drawn, and a method without random numbers finds the same again: ± 0.",
@@ -123,13 +128,13 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
             }
             for cold in [false, true] {
                 let mut row = plan(args, data, recommender, cold, here)?;
-                row.name = format!("{}: {name}{}", data.title, if cold { ", cold items" } else { "" });
+                row.name = row_name(data, name, cold);
                 planned.push(row);
             }
             families.push((place, *name, *family));
         }
     }
-    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
+    let repeats = args.repeats();
     let command = args.command(NAME, repeats);
     // Its data sets are what it compares, and cannot be set.
     let less_memory =
@@ -138,6 +143,11 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, repeats, &sets, &families, &turns.rows);
     Ok(Some(turns.ended(report)))
+}
+
+/// What a method's training on a data set is called.
+fn row_name(data: &Data, method: &str, cold: bool) -> String {
+    format!("{}: {method}{}", data.title, if cold { ", cold items" } else { "" })
 }
 
 fn plan(
@@ -253,19 +263,20 @@ fn usual_sets(full: bool) -> [Data; 3] {
     [first, second, Data { title, of_spec, attributes: "", ratings: true, missing: None }]
 }
 
-/// The specs of its rows, with the data of files that are not here.
+/// The specs of its rows, by their names, with the data of files that are not here.
 ///
 /// # Errors
 /// What is set does not fit them.
 pub(super) fn specs(args: &SpecStudyArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
     let mut all = Vec::new();
     for data in usual_sets(args.full) {
-        for (.., recommender, ratings) in ROWS {
+        for (name, _, recommender, ratings) in ROWS {
             if *ratings && !data.ratings {
                 continue;
             }
             for cold in [false, true] {
-                all.push(spec_of_row(args, &data, recommender, cold)?);
+                let name = row_name(&data, name, cold);
+                all.push(ExperimentSpec { name, ..spec_of_row(args, &data, recommender, cold)? });
             }
         }
     }
@@ -430,6 +441,18 @@ mod tests {
         );
         assert_eq!(table.bars.map(|place| table.columns[place].name.as_str()), Some("NDCG@10"));
         assert!(table.rows.iter().all(|row| row.cells.len() == table.columns.len()));
+    }
+
+    #[test]
+    fn a_data_set_without_ratings_says_why_methods_have_no_row_and_no_error_there() {
+        let (_, why) = DIFFERENCES.iter().find(|(heading, _)| *heading == "Ratings").expect("it is told");
+        for data in usual_sets(false).iter().filter(|data| !data.ratings) {
+            assert!(why.starts_with(data.title), "{}: {why}", data.title);
+        }
+        for (name, _, _, ratings) in ROWS {
+            assert_eq!(why.contains(&format!("`{name}`")), *ratings, "{name}: {why}");
+        }
+        assert!(why.ends_with("no row there has an RMSE or an MAE."), "{why}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use recspeed_engines::Engines;
 use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::Device;
-use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
+use recspeed_types::study::{Difference, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
@@ -70,7 +70,35 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "Two stages on one processor share its cores. Of two kinds of devices the slower one sets the pace, and activations and gradients cross once a micro-batch: \
          a GPU at the end gains only where its stage is the larger part of the work.",
     ),
+    (
+        "Flex and LibTorch on one processor",
+        "Flex computes on the threads of one pool, which all its stages share. LibTorch has a pool of its own with as \
+         many, so that a pipeline of both has twice the threads that the row tells of on the same cores, and two \
+         stages on flex have not. Threads that look for more work before they sleep take a core from those of the \
+         other pool. A message between the stages goes through the machine's memory as bytes, which LibTorch copies \
+         out of its tensors and into them. That is read from the code, and no more: why such a row may take longer \
+         than either engine does alone was not profiled.",
+    ),
 ];
+
+/// What the rows answer: the fastest across two kinds of devices beside the fastest on one kind; nothing where either
+/// has no number.
+fn answer(rows: &[Row]) -> Option<Difference> {
+    let fastest = |across: bool| {
+        let own = rows.iter().filter(|row| row.spec.strategy.devices.is_some() == across);
+        let timed = own.filter_map(|row| Some((row.name.as_str(), StudyCell::runs(&fit_s(row.runs())).value()?)));
+        timed.min_by(|(_, one), (_, other)| one.total_cmp(other))
+    };
+    let ((across, pair), (alone, one)) = (fastest(true)?, fastest(false)?);
+    let [shown, beside] = [pair, one].map(|seconds| Unit::Seconds.show(seconds));
+    let end =
+        if pair < one { "the pipeline across two kinds gains here" } else { "no pipeline across two kinds gains here" };
+    let text = format!(
+        "Of the rows across two kinds of devices the fastest is “{across}” with {shown}, and of those on one kind \
+         “{alone}” with {beside}: {end}."
+    );
+    Some(Difference::new("What is gained", text))
+}
 
 /// A device for people.
 fn title(device: Device) -> &'static str {
@@ -105,12 +133,12 @@ fn rows(args: &SpecStudyArgs) -> Result<Vec<(String, ExperimentSpec)>, CommandEr
     Ok(rows)
 }
 
-/// The specs of its rows.
+/// The specs of its rows, by their names.
 ///
 /// # Errors
 /// What is set does not fit them.
 pub(super) fn specs(args: &SpecStudyArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
-    Ok(rows(args)?.into_iter().map(|(_, spec)| spec).collect())
+    Ok(rows(args)?.into_iter().map(|(name, spec)| ExperimentSpec { name, ..spec }).collect())
 }
 
 /// Measures it; `None` when the user stopped it before anything was measured.
@@ -121,7 +149,7 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
     let answers = Answers::default();
     let place = Place { worker: &worker, engines, answers: &answers };
     let planned: Vec<Planned> = rows.into_iter().map(|(name, spec)| Planned::new(name, spec, place)).collect();
-    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
+    let repeats = args.repeats();
     let command = args.command(NAME, repeats);
     let less_memory = args.less_memory();
     let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats, less_memory };
@@ -169,7 +197,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         )
     });
     report.conditions = conditions.into_iter().collect();
-    report.differences = explained(DIFFERENCES);
+    report.differences = answer(rows).into_iter().chain(explained(DIFFERENCES)).collect();
     report.learnt = learnt::held_against(rows, "rmse");
     let errors_say = learnt::meaning(&report);
     report.differences.extend(errors_say);
@@ -206,6 +234,33 @@ mod tests {
         let table = tables(String::new(), &[row(Measured::Ran(vec![run]))]).tables.remove(0);
         assert_eq!([1, 2].map(|place| table.columns[place].name.as_str()), ["RMSE", "accuracy"]);
         assert_eq!(table.rows[1..], [StudyRow::one_number(&[(1, 0.4283), (2, 0.758)], table.columns.len())]);
+    }
+
+    #[test]
+    fn the_question_is_answered_by_the_fastest_rows_of_both_kinds_and_by_none_where_one_kind_has_no_number() {
+        let args = SpecStudyArgs::default();
+        let timed = |name: &str, seconds: f64| {
+            let (name, spec) = rows(&args).expect("rows").into_iter().find(|row| row.0 == name).expect("a row");
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.timing.fit_s = seconds;
+            Row::new(name, spec, Measured::Ran(vec![run]))
+        };
+        let (flex, two) = ("All on Burn flex (processor)", "Two stages on Burn flex (processor)");
+        let across = "First stage on Burn flex (processor), second on LibTorch (processor)";
+        let said = |rows: &[Row]| {
+            let differences = tables(String::new(), rows).differences;
+            differences.into_iter().find(|said| said.heading == "What is gained").map(|said| said.text)
+        };
+        let mut rows = vec![timed(flex, 3.0), timed(two, 2.0)];
+        assert_eq!(said(&rows), None, "there is no pair of devices");
+        rows.push(timed(across, 4.0));
+        let begin = format!("Of the rows across two kinds of devices the fastest is “{across}” with ");
+        let end = format!("and of those on one kind “{two}” with 2.00 s: ");
+        let due =
+            |seconds: &str, gains: &str| Some(format!("{begin}{seconds} s, {end}{gains} across two kinds gains here."));
+        assert_eq!(said(&rows), due("4.00", "no pipeline"));
+        rows[2] = timed(across, 1.0);
+        assert_eq!(said(&rows), due("1.00", "the pipeline"));
     }
 
     #[test]

@@ -55,7 +55,7 @@ use load::Load;
 use standing::Ended;
 
 pub(crate) use error::StudyError;
-pub(crate) use present::{Settings, against_present};
+pub(crate) use present::{Settings, against_present, rows_that_it_lacks};
 
 /// The studies.
 #[derive(Debug, Subcommand)]
@@ -90,6 +90,16 @@ impl StudyCommand {
             Self::FourLayer(args) => Self::FourLayer(args.with_each_once()),
             Self::PipelineVsSharded(args) => Self::PipelineVsSharded(args.with_each_once()),
             other => other,
+        }
+    }
+
+    /// The command that its report names, which measures the same again.
+    fn own_command(&self) -> String {
+        match self {
+            Self::Retrieval(args) => retrieval::command_of(args),
+            Self::FourLayer(args) => args.own_command(),
+            Self::PipelineVsSharded(args) => args.own_command(),
+            Self::Methods(args) | Self::Mixed(args) => args.command(self.name(), args.repeats()),
         }
     }
 
@@ -183,6 +193,11 @@ impl SpecStudyArgs {
         if self.full { 1 } else { 3 }
     }
 
+    /// Runs of each row.
+    fn repeats(&self) -> u32 {
+        self.study.repeats.unwrap_or(self.usual_repeats())
+    }
+
     /// What its report is of, where this is a `part` of the study or the whole of it.
     const fn extent(&self, part: bool) -> Extent {
         self.study.extent(part, !self.set.is_empty(), self.usual_repeats())
@@ -231,10 +246,12 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     if let Some(path) = &args.out {
         whole_file::try_write(path)
             .map_err(|why| StudyError::Unwritable { path: path.clone(), why: why.to_string() })?;
+        named_files::check_out(args, command.name())?;
     }
     if let Some(path) = &args.document {
-        let own = document::check(path, &section_of(args, command.name()))?;
-        named_files::check(args, command.name(), &own, command.extent())?;
+        let own = document::check(path, &section_of(args, command.name()));
+        let own = own.map_err(|error| StudyError::NoDocument(Box::new(error)))?;
+        named_files::check(args, (command.name(), &command.own_command()), &own, command.extent())?;
     }
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
     // As they are when it begins: a build may come meanwhile.

@@ -13,7 +13,7 @@ use recspeed_types::study::{StudyReport, Whose};
 
 use super::keep::{self, Extent, Shown, in_place_of};
 use super::rest::{NOT_YET, Rest};
-use super::{StudyArgs, StudyError, document, render};
+use super::{StudyArgs, StudyError, document, render, section_of};
 use crate::command::failure::CommandError;
 use crate::studies::recorded_study;
 use crate::whole_file;
@@ -22,6 +22,8 @@ use crate::whole_file;
 const UNKNOWN: &str = "is of a report that is in no file known here, so that these rows cannot be put among its own";
 /// The same where the section is not the study's own.
 const OTHER_COMMAND: &str = "is of another command";
+/// Why no report of this study takes the place of a file's.
+const OTHER_STUDY: &str = "is of another study";
 
 /// A report with the rows that it leaves out, where it is of a part of the study.
 type Measured<'a> = (&'a StudyReport, Option<&'a Rest>);
@@ -51,14 +53,31 @@ pub(super) const fn extent_of_files(args: &StudyArgs, extent: Extent, is_empty: 
     Extent { part: extent.part || is_empty, own_settings: extent.own_settings, publish: args.replace }
 }
 
-/// Refuses before anything is measured what cannot be put into the section, whose text is `own`.
+/// Refuses before anything is measured a file for `--out` which holds what no report of this study may take the place
+/// of.
+///
+/// # Errors
+/// As [`last_in`].
+pub(super) fn check_out(args: &StudyArgs, study: &str) -> Result<(), StudyError> {
+    args.out.as_deref().map_or(Ok(()), |path| last_in(path, study, args.replace).map(drop))
+}
+
+/// Refuses before anything is measured what cannot be put into the section, whose text is `own`, by the study that this
+/// `command` measures.
 ///
 /// # Errors
 /// [`StudyError::SectionKept`].
-pub(super) fn check(args: &StudyArgs, study: &str, own: &str, extent: Extent) -> Result<(), StudyError> {
-    let Some(path) = args.document.as_deref().filter(|_| args.section.is_none() && !args.replace) else {
-        return Ok(());
-    };
+pub(super) fn check(
+    args: &StudyArgs,
+    (study, command): (&str, &str),
+    own: &str,
+    extent: Extent,
+) -> Result<(), StudyError> {
+    let Some(path) = args.document.as_deref().filter(|_| !args.replace) else { return Ok(()) };
+    if args.section.is_some() {
+        let is_free = own.is_empty() || is_of_command(own, command);
+        return if is_free { Ok(()) } else { Err(section_kept(path, &section_of(args, study), OTHER_COMMAND)) };
+    }
     let takes_any_place = !extent.part && !extent.own_settings;
     // One that was stopped may be of the same command, and rows that are not measured yet name one, which is known later.
     if takes_any_place || !document::is_whole(own) || own.contains(NOT_YET) {
@@ -81,20 +100,56 @@ pub(super) fn section_kept(path: &Path, section: &str, why: &'static str) -> Stu
 
 /// What `--out` names, and what comes with the program.
 pub(super) fn others(args: &StudyArgs, study: &str) -> Vec<StudyReport> {
-    let out = args.out.as_deref().and_then(report_in);
-    out.into_iter().chain(recorded_study(study).map(|found| found.report.clone())).collect()
+    out(args, study).into_iter().chain(recorded_study(study).map(|found| found.report.clone())).collect()
 }
 
-/// The report in a file; none in a pipe, which is not read, and in a file of anything else.
-fn report_in(path: &Path) -> Option<StudyReport> {
-    if whole_file::is_stream(path) { None } else { keep::read(path) }
+/// The report of this study that `--out` names.
+pub(super) fn out(args: &StudyArgs, study: &str) -> Option<StudyReport> {
+    last_in(args.out.as_deref()?, study, false).ok().flatten()
+}
+
+/// What a file holds.
+enum Holds {
+    /// Nothing; or it is a pipe, which is not read.
+    Nothing,
+    Report(Box<StudyReport>),
+    /// Anything else, as what somebody has written, half a report or one of a later version; or it cannot be read.
+    Other,
+}
+
+fn what_holds(path: &Path) -> Holds {
+    if whole_file::is_stream(path) {
+        return Holds::Nothing;
+    }
+    match std::fs::read(path) {
+        Ok(text) if text.trim_ascii().is_empty() => Holds::Nothing,
+        Ok(text) => serde_json::from_slice(&text).map_or(Holds::Other, |report| Holds::Report(Box::new(report))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Holds::Nothing,
+        Err(_) => Holds::Other,
+    }
+}
+
+/// The report in whose place one of this study is to come; of one that is to be written `over`, nothing is refused.
+///
+/// # Errors
+/// [`StudyError::OutUnread`] and [`StudyError::OutKept`]: what the file holds would be lost.
+fn last_in(path: &Path, study: &str, over: bool) -> Result<Option<StudyReport>, StudyError> {
+    match what_holds(path) {
+        Holds::Other if !over => Err(StudyError::OutUnread { path: path.to_owned() }),
+        Holds::Report(last) if last.study != study && !over => {
+            Err(StudyError::OutKept { path: path.to_owned(), why: OTHER_STUDY })
+        }
+        Holds::Report(last) => Ok(Some(*last)),
+        Holds::Nothing | Holds::Other => Ok(None),
+    }
 }
 
 /// Writes the report into the file that `--out` names, or its rows into the report that is there. Returns why that stays, where this one
 /// was stopped. Of those who come at once, each reads what the one before it has written.
 ///
 /// # Errors
-/// The system does not let it, somebody holds the file's lock for too long, or [`StudyError::OutKept`].
+/// The system does not let it, somebody holds the file's lock for too long, [`StudyError::OutKept`] or
+/// [`StudyError::OutUnread`].
 pub(super) fn put_out(
     path: &Path,
     (report, rest): Measured<'_>,
@@ -102,7 +157,7 @@ pub(super) fn put_out(
 ) -> Result<Option<&'static str>, CommandError> {
     let failed = |source: io::Error| CommandError::WriteFile { path: path.to_owned(), source };
     let _alone = document::held(path).map_err(failed)?;
-    let last = report_in(path);
+    let last = last_in(path, &report.study, extent.publish)?;
     let whole = match in_place_of(last.clone(), (report, rest), extent) {
         Ok((_, Shown::Whole)) => Cow::Borrowed(report),
         Ok((whole, _)) => Cow::Owned(of_these(whole, &[last.as_ref(), Some(report)])),
@@ -291,10 +346,68 @@ mod tests {
         }
         let stays = put_out(&path, (&stopped(small), None), USUAL).expect("it is to be finished");
         assert_eq!((stays, keep::read(&path)), (Some("is whole"), Some(whole)));
-        // What is no report is no fuller one.
-        std::fs::write(&path, "words").expect("written");
-        put_out(&path, (&other_data, None), PART).expect("written");
-        assert_eq!(keep::read(&path), Some(other_data));
+    }
+
+    #[test]
+    fn a_file_without_a_report_of_the_study_is_refused_before_anything_is_measured_unless_it_is_to_go() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("out.json");
+        let own = of("mixed", "whole", &[("Burn", 1.0)]);
+        let json = serde_json::to_string_pretty(&own).expect("JSON");
+        let args = |replace| StudyArgs { out: Some(path.clone()), replace, ..StudyArgs::default() };
+        let half: String = json.chars().take(json.chars().count() / 2).collect();
+        let newer = json.replacen("\"number\"", "\"a kind that nobody knows yet\"", 1);
+        let other = json.replacen("\"mixed\"", "\"methods\"", 1);
+        assert!(newer != json && other != json, "{json}");
+        for (text, why) in [
+            ("my precious notes\n".to_owned(), "holds no report that this version can read, and stays as it is"),
+            (half, "holds no report that this version can read"),
+            (newer, "holds no report that this version can read"),
+            (other, "keeps its report, which is of another study"),
+        ] {
+            std::fs::write(&path, &text).expect("written");
+            let said = check_out(&args(false), "mixed").expect_err(why).to_string();
+            assert!(said.contains(&format!("out.json {why}")), "{said}");
+            assert!(said.contains("--out another file") && said.ends_with("--replace"), "{said}");
+            // It may have come there while the study measured.
+            for (report, extent) in [(own.clone(), USUAL), (own.clone(), PART), (stopped(own.clone()), USUAL)] {
+                assert_eq!(put_out(&path, (&report, None), extent).expect_err(why).to_string(), said);
+            }
+            assert_eq!(std::fs::read_to_string(&path).expect("a file"), text, "{why}");
+            check_out(&args(true), "mixed").expect("it is to be written over");
+            put_out(&path, (&own, None), Extent { publish: true, ..USUAL }).expect("written over");
+            assert_eq!(keep::read(&path).as_ref(), Some(&own));
+        }
+        for text in ["", " \n"] {
+            std::fs::write(&path, text).expect("written");
+            check_out(&args(false), "mixed").expect("there is nothing to lose");
+            put_out(&path, (&own, None), USUAL).expect("written");
+            assert_eq!(keep::read(&path).as_ref(), Some(&own));
+        }
+        check_out(&args(false), "mixed").expect("a report of the study");
+        std::fs::remove_file(&path).expect("removed");
+        check_out(&args(false), "mixed").expect("a new file");
+    }
+
+    #[test]
+    fn a_section_of_another_command_is_refused_before_anything_is_measured() {
+        let own = render::markdown(&of("mixed", "in the tab", &[("Burn", 1.0)]));
+        let args = |replace| StudyArgs {
+            document: Some("studies.md".into()),
+            section: Some("mine".to_owned()),
+            replace,
+            ..StudyArgs::default()
+        };
+        let checked = |replace, command: &str, own: &str| check(&args(replace), ("mixed", command), own.trim(), USUAL);
+        let said = checked(false, "another", &own).expect_err("it is of another").to_string();
+        assert!(
+            said.starts_with("studies.md keeps its section `mixed: mine`, which is of another command; "),
+            "{said}"
+        );
+        assert!(said.contains("give --section another name") && said.ends_with("--replace"), "{said}");
+        checked(false, "in the tab", &own).expect("its own command");
+        checked(true, "another", &own).expect("it is to be written over");
+        checked(false, "another", "").expect("there is none yet");
     }
 
     #[test]

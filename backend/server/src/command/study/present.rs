@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Parser;
-use recspeed_types::study::StudyReport;
+use recspeed_types::study::{StudyReport, Whose};
 use recspeed_types::{ExperimentSpec, sentence};
 
 use super::super::failure::CommandError;
@@ -29,6 +29,8 @@ pub(crate) enum Settings {
 
 /// Differences that are named; the others are counted.
 const NAMED: usize = 3;
+/// Rows that are named; the others are counted.
+const ROWS_NAMED: usize = 6;
 
 /// Holds what the report is of against what the command that it names would measure now: each of its specs, whatever its row is called, with
 /// what that leaves to defaults, or, where it has none, the conditions that stand for them.
@@ -57,11 +59,35 @@ pub(crate) fn against_present(report: &StudyReport) -> Settings {
     if is_told { Settings::Same } else { Settings::DefaultsUntold }
 }
 
+/// The rows that the command which the report names would measure now and that the report has not, neither by a name
+/// nor as the same spec under another one, in a sentence; nothing where it has all, or there is no such command.
+pub(crate) fn rows_that_it_lacks(report: &StudyReport) -> Option<String> {
+    let words = report.command.split_whitespace().skip(1);
+    let Line { study } = Line::try_parse_from(words).ok().filter(|line| line.study.name() == report.study)?;
+    let present: Vec<String> = if let StudyCommand::Retrieval(args) = &study {
+        retrieval::titles(args)
+    } else {
+        let has =
+            |spec: &ExperimentSpec| report.specs.iter().any(|other| other.name == spec.name || is_same(other, spec));
+        specs(&study).ok()?.into_iter().filter(|spec| !has(spec)).map(|spec| spec.name).collect()
+    };
+    let rows = || report.tables.iter().filter(|table| table.whose == Whose::Measured).flat_map(|table| &table.rows);
+    let lacking = present.into_iter().filter(|name| !rows().any(|row| row.name == *name));
+    let mut lacking: Vec<String> = lacking.map(|name| format!("“{name}”")).collect();
+    let more = lacking.len().saturating_sub(ROWS_NAMED);
+    lacking.truncate(ROWS_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!lacking.is_empty()).then(|| format!("It lacks rows that the study has today: {}{more}.", lacking.join(", ")))
+}
+
+/// Whether both run the same, whatever their rows are called.
+fn is_same(spec: &ExperimentSpec, other: &ExperimentSpec) -> bool {
+    ExperimentSpec { name: String::new(), ..spec.clone() } == ExperimentSpec { name: String::new(), ..other.clone() }
+}
+
 /// In what a spec of the report is other than the one that would run today.
 fn differences(report: &StudyReport, spec: &ExperimentSpec, present: &[ExperimentSpec]) -> Vec<String> {
-    let unnamed = |spec: &ExperimentSpec| ExperimentSpec { name: String::new(), ..spec.clone() };
-    let own = unnamed(spec);
-    let Some(today) = present.iter().find(|other| unnamed(other) == own) else {
+    let Some(today) = present.iter().find(|other| is_same(spec, other)) else {
         let of_its_name = present.iter().find(|other| other.name == spec.name);
         let found = of_its_name.map(|other| changed(&spec.name, &spec.given(), &other.given())).unwrap_or_default();
         return if found.is_empty() { vec![format!("nothing runs as “{}” today", spec.name)] } else { found };
@@ -87,7 +113,7 @@ pub(super) fn defaults_of(specs: &[ExperimentSpec]) -> BTreeMap<String, BTreeMap
     specs.iter().filter_map(|spec| Some((spec.name.clone(), spec.left_to_defaults().ok()?))).collect()
 }
 
-/// What the rows of a study run; nothing where they are no runs.
+/// What the rows of a study run, by their names; nothing where they are no runs.
 fn specs(study: &StudyCommand) -> Result<Vec<ExperimentSpec>, CommandError> {
     match study {
         StudyCommand::Retrieval(_) => Ok(Vec::new()),
@@ -100,7 +126,7 @@ fn specs(study: &StudyCommand) -> Result<Vec<ExperimentSpec>, CommandError> {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::StudyMachine;
+    use recspeed_types::study::{StudyMachine, StudyRow, StudyTable};
 
     use super::*;
 
@@ -153,6 +179,47 @@ mod tests {
         let specs = [7, 8].map(|seed| ExperimentSpec { name: "row".to_owned(), seed, ..ExperimentSpec::default() });
         let report = report("recspeed study mixed --repeats 3");
         assert_eq!(differences(&report, &specs[0], &specs[1..]), ["of “row” seed was 7 and is 8 today"]);
+    }
+
+    #[test]
+    fn rows_that_the_study_has_today_and_the_report_has_not_are_named() {
+        let mut report = report("recspeed study mixed --repeats 3");
+        assert_eq!(rows_that_it_lacks(&report), None, "the same rows by other names");
+        let gone = report.specs.remove(1);
+        let second = "Two stages on Burn flex (processor)";
+        let said = format!("It lacks rows that the study has today: “{second}”.");
+        assert_eq!(rows_that_it_lacks(&report), Some(said));
+        assert_eq!(against_present(&report), Settings::Same, "what it has is of the settings of today");
+        // A row that was not measured stands in the table, and has no spec.
+        let table = StudyTable {
+            title: "Measured here".to_owned(),
+            whose: Whose::Measured,
+            rows_are: "where".to_owned(),
+            columns: Vec::new(),
+            rows: vec![StudyRow { name: second.to_owned(), note: String::new(), cells: Vec::new() }],
+            bars: None,
+        };
+        report.tables.push(table);
+        assert_eq!(rows_that_it_lacks(&report), None);
+        report.tables.last_mut().expect("a table").whose = Whose::Paper;
+        assert!(rows_that_it_lacks(&report).is_some(), "a row of the paper is none of the report");
+        // One of other settings is there by its name.
+        report.specs.push(ExperimentSpec { name: second.to_owned(), seed: 7, ..gone });
+        assert_eq!(rows_that_it_lacks(&report), None);
+        report.specs.clear();
+        let said = rows_that_it_lacks(&report).expect("it has none of them");
+        assert_eq!(said.matches('“').count(), ROWS_NAMED, "{said}");
+        assert!(said.ends_with(" and 4 more."), "{said}");
+        report.command = "recspeed study nothing".to_owned();
+        assert_eq!(rows_that_it_lacks(&report), None, "against_present says that");
+    }
+
+    #[test]
+    fn containers_that_the_study_has_today_and_the_report_has_not_are_named() {
+        let command = "recspeed study retrieval --containers plain,arrow --repeats 3".to_owned();
+        let report = super::super::report("retrieval", command, StudyMachine::default(), Vec::new());
+        let said = rows_that_it_lacks(&report).expect("it has no row");
+        assert!(said.ends_with(": “Plain columns (Rust vectors)”, “Arrow arrays (Rust)”."), "{said}");
     }
 
     #[test]

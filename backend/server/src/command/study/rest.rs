@@ -4,10 +4,13 @@
 
 use recspeed_types::study::{Missing, StudyCell, StudyReport, StudyRow, StudyTable, Whose};
 
+use super::merge::{is_measured, merged};
 use super::row::Measured;
 
 /// Why a row has no number that no command has asked for so far.
 pub(super) const NOT_YET: &str = "not measured yet";
+/// Why a row of a part has no number that stands in a report beside which the part does not stand.
+const EARLIER: &str = "measured in an earlier report";
 
 /// A row that is not measured yet, by the title of its table and its name.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +54,18 @@ impl Rest {
             return whole;
         }
         whole.tables = in_order(&self.nothing.tables, report.tables.clone(), is_same, |all, own| {
-            own.rows =
-                in_order(&all.rows, std::mem::take(&mut own.rows), |row, other| row.name == other.name, |_, _| {});
+            let rows = std::mem::take(&mut own.rows);
+            own.rows = in_order(
+                &all.rows,
+                rows,
+                |row, other| row.name == other.name,
+                |row, other| {
+                    // What no command measures on this machine, an earlier part may have named one for.
+                    if is_not_yet(other) && !is_not_yet(row) {
+                        other.clone_from(row);
+                    }
+                },
+            );
         });
         whole.specs =
             in_order(&self.nothing.specs, report.specs.clone(), |spec, other| spec.name == other.name, |_, _| {});
@@ -60,6 +73,40 @@ impl Rest {
         let is_due = |name: &String| report.specs.iter().all(|spec| spec.name != *name);
         let due = self.nothing.defaults.iter().filter(|(name, _)| is_due(name));
         whole.defaults.extend(due.map(|(name, left)| (name.clone(), left.clone())));
+        self.name_the_command(&mut whole);
+        whole
+    }
+
+    /// What people read of a part: the report in which its rows stand `now`, where they do, and otherwise the part with
+    /// what it leaves out. Of its own rows without a number it says why they have none here. No row is not measured yet
+    /// that one of the `earlier` reports has measured on this machine by the same settings.
+    pub(super) fn in_words(
+        &self,
+        report: &StudyReport,
+        now: Option<&StudyReport>,
+        earlier: &[&StudyReport],
+    ) -> StudyReport {
+        let mut whole = now.map_or_else(|| self.beside(report), |now| with_those_without_numbers(now.clone(), report));
+        if !self.fits(report) {
+            return whole;
+        }
+        let known: Vec<&StudyTable> = earlier
+            .iter()
+            .filter(|other| merged(other, report).is_ok())
+            .flat_map(|other| &other.tables)
+            .filter(|table| table.whose == Whose::Measured)
+            .collect();
+        for StudyTable { title, rows, .. } in measured_of(&mut whole) {
+            let has = |row: &StudyRow| {
+                let mut same = known.iter().filter(|table| table.title == *title).flat_map(|table| &table.rows);
+                same.any(|other| other.name == row.name && is_measured(other))
+            };
+            for row in rows.iter_mut().filter(|row| is_not_yet(row) && has(row)) {
+                if let Some(cell) = row.cells.first_mut() {
+                    *cell = StudyCell::Missing(Missing { install: String::new(), why: EARLIER.to_owned() });
+                }
+            }
+        }
         self.name_the_command(&mut whole);
         whole
     }
@@ -121,6 +168,23 @@ pub(super) fn not_measured_yet() -> Missing {
 
 fn is_not_yet(row: &StudyRow) -> bool {
     matches!(row.cells.first(), Some(StudyCell::Missing(missing)) if missing.why == NOT_YET)
+}
+
+/// The whole report, in which rows of this one that have no number say why: there they may have kept an earlier one.
+fn with_those_without_numbers(mut whole: StudyReport, report: &StudyReport) -> StudyReport {
+    for table in report.tables.iter().filter(|table| table.whose == Whose::Measured) {
+        let Some(into) = whole.tables.iter_mut().find(|other| is_same(other, table)) else { continue };
+        for row in table.rows.iter().filter(|row| !row.is_reference() && !is_measured(row)) {
+            if let Some(place) = into.rows.iter_mut().find(|other| other.name == row.name) {
+                place.clone_from(row);
+            }
+        }
+    }
+    whole
+}
+
+fn measured_of(report: &mut StudyReport) -> impl Iterator<Item = &mut StudyTable> {
+    report.tables.iter_mut().filter(|table| table.whose == Whose::Measured)
 }
 
 fn is_same(table: &StudyTable, other: &StudyTable) -> bool {
@@ -219,6 +283,48 @@ mod tests {
         let again = rest().beside(&later);
         assert_eq!(shown(&again), due);
         assert_eq!(rest().beside(&again), again, "there is nothing to add");
+    }
+
+    #[test]
+    fn people_read_the_report_that_a_parts_rows_stand_in_and_why_a_row_of_its_own_has_no_number() {
+        let now = rest().beside(&report([&[("a", Some(1.0)), ("b", Some(2.0))], &[]]));
+        let mut part = report([&[("a", Some(1.0)), ("b", None)], &[]]);
+        let failed = StudyCell::Failed { cause: "It crashed.".to_owned() };
+        part.tables[0].rows[1].cells = vec![failed.clone()];
+        let read = rest().in_words(&part, Some(&now), &[]);
+        assert_eq!(read.tables[0].rows[1].cells, [failed], "the number that the report keeps is none of this part");
+        let others = |report: &StudyReport| [0, 2, 3].map(|place| shown(report)[place].clone());
+        assert_eq!(others(&read), others(&now));
+        part.tables[0].rows.remove(1);
+        assert_eq!(rest().in_words(&part, Some(&now), &[]), now, "what it did not ask for is measured there");
+    }
+
+    #[test]
+    fn no_row_that_an_earlier_report_has_is_told_to_be_measured_yet_where_the_part_cannot_stand_beside_it() {
+        let mut earlier = rest().beside(&report([&[("b", Some(2.0))], &[("d", Some(4.0))]]));
+        let part = report([&[("a", Some(1.0))], &[]]);
+        let read = |earlier: &StudyReport| shown(&rest().in_words(&part, None, &[earlier]));
+        let due = [
+            "processor a 1",
+            "processor b measured in an earlier report: ",
+            "processor c not measured yet: measure c",
+            "GPU d measured in an earlier report: ",
+        ];
+        assert_eq!(read(&earlier), due);
+        earlier.machine.host = "another machine".to_owned();
+        assert_eq!(read(&earlier), shown(&rest().beside(&part)), "of this machine nothing is known of them");
+    }
+
+    #[test]
+    fn a_row_that_no_command_measures_on_this_machine_says_why_also_where_an_earlier_part_has_named_one() {
+        let last = rest().beside(&report([&[("a", Some(1.0))], &[]]));
+        assert!(shown(&last).contains(&"GPU d not measured yet: measure b c d".to_owned()));
+        let mut nothing = report([&[("a", None), ("b", None), ("c", None)], &[("d", None)]]);
+        nothing.tables[1].rows[0].cells[0] = StudyCell::Missing(Missing::no_gpu());
+        let rest = Rest::new(nothing, |names| format!("measure {}", names.join(" ")));
+        let due = ["processor b", "processor c"].map(|row| format!("{row} not measured yet: measure b c"));
+        let [b, c] = due;
+        assert_eq!(shown(&rest.beside(&last)), ["processor a 1".to_owned(), b, c, "GPU d no GPU here: ".to_owned()]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn run(
     interrupts: &Interrupts,
 ) -> Answer<RunSummary> {
     let input = json!({ "spec": spec.to_json(), "before": before });
-    ask(command(program), &input.to_string(), limit, &|| interrupts.take() > 0)
+    ask(command(program), &input.to_string(), limit, &|| interrupts.came())
 }
 
 /// Has a fresh tab read the columns of the folder back.
@@ -42,7 +42,7 @@ pub(super) fn retrieve(
 ) -> Answer<Retrieved> {
     let columns = COLUMN_FILES.map(|file| folder.join(file));
     let input = json!({ "retrieval": asked, "columns": columns });
-    ask(command(program), &input.to_string(), limit, &|| interrupts.take() > 0)
+    ask(command(program), &input.to_string(), limit, &|| interrupts.came())
 }
 
 /// The program finds the lab that it opens a tab of beside this one.

@@ -52,7 +52,9 @@ pub(super) fn tell(args: &StudyArgs, ended: &Ended, extent: Extent) -> io::Resul
     let mut told = Told::default();
     let is_empty = nothing_measured(report);
     let of_files = extent_of_files(args, extent, is_empty);
-    // As it is before anything is written: the section of a document may be of one of these.
+    // As it is before anything is written: the section of a document may be of one of these, and what a part leaves out
+    // may be measured.
+    let out = named_files::out(args, &report.study);
     let mut known = Known { others: named_files::others(args, &report.study), ..Known::default() };
     if args.section.is_none() && !is_empty {
         let kept = for_the_page(args, ended, extent);
@@ -74,7 +76,10 @@ pub(super) fn tell(args: &StudyArgs, ended: &Ended, extent: Extent) -> io::Resul
     // Programs read what was measured; people also what was not yet, and by which command it is. A section of its own has
     // nothing but what was measured for it.
     let read = match (&ended.rest, &args.section) {
-        (Some(rest), None) => Cow::Owned(rest.beside(report)),
+        (Some(rest), None) => {
+            let earlier: Vec<&StudyReport> = known.page.iter().chain(&out).collect();
+            Cow::Owned(rest.in_words(report, known.now.as_ref(), &earlier))
+        }
         _ => Cow::Borrowed(report),
     };
     if let Some(path) = &args.document {

@@ -6,18 +6,19 @@ mod words;
 use clap::Args;
 use recspeed_engines::Engines;
 use recspeed_types::spec::{EngineKind, Launcher, StrategyKind};
-use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
+use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::failure::CommandError;
 use super::super::once::each_once;
 use super::super::run::find_worker;
-use super::devices::{Answers, Place};
+use super::devices::{Answers, Place, without_gpu};
 use super::differences::{differences, machine, note, versions};
 use super::keep::Extent;
 use super::learnt;
+use super::named::OnDevice;
 use super::rest::{Rest, not_yet};
-use super::row::{Row, data_of, fit_s, peak};
+use super::row::{Measured, Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
 use super::{SpecStudyArgs, StudyError, explained, refuse_to_set, report};
@@ -77,11 +78,7 @@ impl PipelineVsShardedArgs {
 
     /// The command that measures all rows.
     fn command(&self) -> String {
-        self.specs.command(&format!("{NAME}{}", self.network.option()), self.repeats())
-    }
-
-    fn repeats(&self) -> u32 {
-        self.specs.study.repeats.unwrap_or(self.specs.usual_repeats())
+        self.specs.command(&format!("{NAME}{}", self.network.option()), self.specs.repeats())
     }
 
     /// The options that choose what these choose.
@@ -93,28 +90,35 @@ impl PipelineVsShardedArgs {
         }
     }
 
-    /// The rows that a part leaves out; `None` where this is none.
-    fn rest(&self) -> Result<Option<Rest>, CommandError> {
+    /// The command that measures the same again.
+    pub(super) fn own_command(&self) -> String {
+        self.command() + &self.choice()
+    }
+
+    /// The rows that a part leaves out, and what the machine `lacks` for them; `None` where this is none.
+    fn rest(&self, lacks: impl Fn(OnDevice) -> Option<Missing>) -> Result<Option<Rest>, CommandError> {
         if !self.is_part() {
             return Ok(None);
         }
         let mut rows = Vec::new();
         for entry in entries() {
             let spec = entry.spec(self.network, &self.specs)?;
-            rows.push(Row::new(entry.name.to_owned(), spec, not_yet()));
+            let result = lacks(entry.engine).map_or_else(not_yet, Measured::Missing);
+            rows.push(Row::new(entry.name.to_owned(), spec, result));
         }
         let whole = self.command();
         Ok(Some(Rest::new(tables(String::new(), &rows), move |names| whole.clone() + &choice_of(names))))
     }
 }
 
-/// The specs of its rows.
+/// The specs of its rows, by their names.
 ///
 /// # Errors
 /// An engine that it has no rows of, or what is set does not fit them.
 pub(super) fn specs(args: &PipelineVsShardedArgs) -> Result<Vec<ExperimentSpec>, CommandError> {
     let chosen = args.chosen()?.into_iter();
-    chosen.map(|entry| entry.spec(args.network, &args.specs)).collect()
+    let named = |spec, name: &str| ExperimentSpec { name: name.to_owned(), ..spec };
+    chosen.map(|entry| Ok(named(entry.spec(args.network, &args.specs)?, entry.name))).collect()
 }
 
 /// Measures it; `None` when the user stopped it before anything was measured.
@@ -122,7 +126,7 @@ pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result
     let specs = &args.specs;
     refuse_to_set(&specs.set, &OWN)?;
     let chosen = args.chosen()?;
-    let rest = args.rest()?;
+    let rest = args.rest(without_gpu)?;
     let worker = find_worker(specs.study.worker.as_deref())?;
     let answers = Answers::default();
     let place = Place { worker: &worker, engines, answers: &answers };
@@ -130,8 +134,8 @@ pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result
     for entry in chosen {
         planned.push(Planned::new(entry.name, entry.spec(args.network, specs)?, place));
     }
-    let (repeats, less_memory) = (args.repeats(), specs.less_memory());
-    let command = args.command() + &args.choice();
+    let (repeats, less_memory) = (specs.repeats(), specs.less_memory());
+    let command = args.own_command();
     let course = Course { study: NAME, args: &specs.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
@@ -303,7 +307,7 @@ mod tests {
         let as_usual = StudyReport { command: measured(&usual, 3.0).command, ..report };
         assert_ne!(against_present(&as_usual), Settings::Same, "and that of the usual one does not");
         // What a part of it leaves out comes with the same network.
-        let rest = larger.rest().expect("valid specs").expect("the rows on a GPU are left out");
+        let rest = larger.rest(|_| None).expect("valid specs").expect("the rows on a GPU are left out");
         let due = commands(&rest.beside(&measured(&larger, 3.0)));
         assert_eq!(due, ["recspeed study pipeline-vs-sharded --network larger --repeats 3 --on gpu"]);
         let [shown, of_larger] = [&usual, &larger].map(|args| conditions_of(&measured(args, 3.0)));
@@ -402,7 +406,7 @@ mod tests {
 
     /// A report of these rows, each of which has taken so many seconds.
     fn measured(args: &PipelineVsShardedArgs, seconds: f64) -> StudyReport {
-        use super::super::row::{Measured, tests::RUN};
+        use super::super::row::tests::RUN;
         let rows = args.chosen().expect("known names").into_iter().map(|entry| {
             let spec = entry.spec(args.network, &args.specs).expect("a spec");
             let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
@@ -412,7 +416,7 @@ mod tests {
             run.evaluation.of_the_mean.insert("rmse".to_owned(), 0.4283);
             Row::new(entry.name.to_owned(), spec, Measured::Ran(vec![run]))
         });
-        tables(args.command() + &args.choice(), &rows.collect::<Vec<_>>())
+        tables(args.own_command(), &rows.collect::<Vec<_>>())
     }
 
     /// What the page shows once these parts were measured, one after the other.
@@ -420,7 +424,7 @@ mod tests {
         use super::super::keep::{Shown, keep};
         let home = tempfile::tempdir().expect("a folder");
         for (args, seconds) in parts {
-            let (report, rest) = (measured(args, *seconds), args.rest().expect("valid specs"));
+            let (report, rest) = (measured(args, *seconds), args.rest(|_| None).expect("valid specs"));
             let kept = keep(Some(home.path()), (&report, rest.as_ref()), args.extent()).expect("kept");
             let kept = kept.expect("a folder");
             assert!(!matches!(kept.shown, Shown::Last(_)) && kept.earlier.is_none(), "{kept:?}");
@@ -477,11 +481,26 @@ mod tests {
     }
 
     #[test]
+    fn rows_on_a_gpu_say_on_a_machine_without_one_that_there_is_none_and_no_command_names_them() {
+        let lacks = |(_, device): OnDevice| (On::of(device) == On::Gpu).then(Missing::no_gpu);
+        let of = |args: &PipelineVsShardedArgs| {
+            let rest = args.rest(lacks).expect("valid specs").expect("a part");
+            rest.beside(&measured(args, 3.0))
+        };
+        let whole = of(&on(On::Processor));
+        assert!(commands(&whole).is_empty(), "{:?}", commands(&whole));
+        let shown: Vec<String> = whole.tables[1].rows.iter().map(|row| row.cells[0].show(Unit::Seconds)).collect();
+        assert_eq!(shown, ["no GPU here"; GPU_ROWS.len()]);
+        let command = "recspeed study pipeline-vs-sharded --repeats 3 --engines pytorch,torchgpipe,deepspeed";
+        assert_eq!(commands(&of(&of_engines(&["burn"]))), [command]);
+    }
+
+    #[test]
     fn a_part_of_other_settings_stays_apart_from_the_fuller_report() {
         use super::super::keep::{Shown, keep};
         let home = tempfile::tempdir().expect("a folder");
         let put = |args: &PipelineVsShardedArgs| {
-            let (report, rest) = (measured(args, 3.0), args.rest().expect("valid specs"));
+            let (report, rest) = (measured(args, 3.0), args.rest(|_| None).expect("valid specs"));
             keep(Some(home.path()), (&report, rest.as_ref()), args.extent()).expect("kept").expect("a folder")
         };
         let processor = put(&on(On::Processor));
@@ -496,7 +515,7 @@ mod tests {
 
     #[test]
     fn a_ledger_and_a_process_are_no_figures_of_one_column() {
-        use super::super::row::{Measured, tests::RUN};
+        use super::super::row::tests::RUN;
         let shown = |name: &str| {
             let entry = entries().find(|entry| entry.name == name).expect("a row");
             let spec = entry.spec(Network::Usual, &SpecStudyArgs::default()).expect("a spec");
@@ -570,7 +589,7 @@ mod tests {
 
     #[test]
     fn samples_a_second_are_rows_times_epochs_by_the_median_time() {
-        use super::super::row::{Measured, tests::RUN};
+        use super::super::row::tests::RUN;
         let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
         run.data.train = 8000;
         run.training =
@@ -598,7 +617,7 @@ mod tests {
 
     #[test]
     fn one_number_for_everybody_stands_below_rows_that_ran_and_in_no_table_without_a_run() {
-        use super::super::row::{Measured, tests};
+        use super::super::row::tests;
         let mut run: RunSummary = serde_json::from_str(tests::RUN).expect("a summary");
         let told = [("rmse", 0.4283), ("mae", 0.3669), ("accuracy", 0.758)];
         run.evaluation.of_the_mean = told.map(|(name, value)| (name.to_owned(), value)).into();

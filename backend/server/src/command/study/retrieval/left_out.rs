@@ -4,8 +4,10 @@ use std::io;
 
 use recspeed_data::Interactions;
 use recspeed_types::builtin::BuiltinDataset;
+use recspeed_types::spec::EngineKind;
 use recspeed_types::study::{StudyReport, StudyTable, Whose};
 
+use super::super::devices::without_gpu;
 use super::super::rest::{Due, Rest, not_measured_yet};
 use super::super::{StudyArgs, command_line, tab};
 use super::cache::Cache;
@@ -71,7 +73,10 @@ pub(super) fn rest(
     };
     let others = report.tables.iter().filter(is_other);
     let others: Vec<StudyTable> = others.map(|table| StudyTable { rows: Vec::new(), ..table.clone() }).collect();
-    nothing.tables.extend(others);
+    // What was measured stands in front of the tables of more rows, of which nothing is measured yet.
+    let held = measured.iter().max_by_key(|size| (size.is_begun(), size.rows)).map_or(largest, |size| size.rows);
+    let behind = set.iter().position(|rows| *rows == held).map_or(nothing.tables.len(), |place| place + 1);
+    drop(nothing.tables.splice(behind..behind, others));
     let study = StudyArgs { threads: args.study.threads, ..StudyArgs::default() };
     let (repeats, batch_rows) = (args.study.repeats.unwrap_or(REPEATS), args.batch_rows);
     Ok(Some(Rest::by_table(nothing, move |table: &str, due: &[Due<'_>]| {
@@ -80,11 +85,13 @@ pub(super) fn rest(
     })))
 }
 
-/// A container that nobody has asked for so far. No command of a terminal alone measures the tab.
+/// A container that nobody has asked for so far. No command of a terminal alone measures the tab, and none a GPU that
+/// is not there.
 fn not_found_yet(candidate: &Candidate) -> Found {
     Found::Missing(match candidate.by {
         By::Tab => tab::missing(),
-        By::Worker(_) | By::Engine(_) => not_measured_yet(),
+        By::Worker(device) => without_gpu((EngineKind::Burn, device)).unwrap_or_else(not_measured_yet),
+        By::Engine(_) => not_measured_yet(),
     })
 }
 
@@ -137,6 +144,10 @@ fn containers<'a>(rows: impl Iterator<Item = &'a (String, &'static str)>) -> Vec
 
 #[cfg(test)]
 mod tests {
+    use recspeed_data::InteractionsBuilder;
+    use recspeed_types::builtin::BUILTIN_DATASETS;
+
+    use super::super::tests::told;
     use super::*;
 
     fn args(full: bool, rows: &[u64]) -> RetrievalArgs {
@@ -160,6 +171,28 @@ mod tests {
         assert_eq!(of(false, &[10_000, 1_000_000]), (FULL, 2_023_070));
         assert_eq!(of(false, &[10, 20]), (&[][..], 20));
         assert_eq!(of(true, &[10]), (&[][..], 2_023_070));
+    }
+
+    #[test]
+    fn what_was_measured_of_fewer_rows_stands_in_front_of_the_tables_of_more_rows_that_nobody_has_measured() {
+        let args = args(false, &[10_000]);
+        let entry = &BUILTIN_DATASETS[0];
+        let mut data = InteractionsBuilder::default();
+        data.push("u", "i", 5.0, 1);
+        let data = data.finish();
+        let all = every();
+        let mut found: Vec<Found> = all.iter().map(|_| Found::Missing(not_measured_yet())).collect();
+        found[0] = Found::Told(Box::new(told(10_000, 10_000)));
+        let elsewhere = Elsewhere { csv: 1, object_strings: 1, arrow_strings: 1 };
+        let measured = [Size { rows: 10_000, elsewhere, found }];
+        let report = tables::report((entry, &Cache::default()), &args, String::new(), &all, &measured);
+        let rest = rest(&args, (entry, &data), &report, &measured).expect("counted").expect("a part");
+        let whole = rest.beside(&report);
+        let of = |rows: &str| -> Vec<usize> {
+            let tables = whole.tables.iter().enumerate().filter(|(_, table)| table.whose == Whose::Measured);
+            tables.filter(|(_, table)| table.title.contains(rows)).map(|(place, _)| place).collect()
+        };
+        assert_eq!((of(" 10,000 rows"), of(" 100,000 rows")), (vec![0, 1, 2, 3], vec![4, 5, 6, 7]));
     }
 
     #[test]

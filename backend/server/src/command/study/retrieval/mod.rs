@@ -145,7 +145,7 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let data = recspeed_data::generate(entry, SEED).interactions;
     let repeats = args.study.repeats.unwrap_or(REPEATS);
     let cache = Cache::of_this_machine();
-    let command = command_of(args, repeats);
+    let command = command_of(args);
     let identity = identity(args, &command, &candidates, &worker, engines);
     let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh)?;
     let interrupts = Interrupts::listen();
@@ -213,6 +213,13 @@ pub(super) fn conditions(args: &RetrievalArgs) -> Option<String> {
     data_of(args).map(|entry| tables::conditions(entry, args))
 }
 
+/// What its rows are called.
+pub(super) fn titles(args: &RetrievalArgs) -> Vec<String> {
+    let named = &args.containers;
+    let is_named = |candidate: &Candidate| named.is_empty() || named.iter().any(|name| name == candidate.container);
+    every().into_iter().filter(is_named).map(|candidate| candidate.title).collect()
+}
+
 /// What the tables are called for which the rows are read, and table and container of every measurement that can be made.
 fn order(rows: &[u64], candidates: &[Candidate]) -> (Vec<String>, Vec<(String, String)>) {
     let names: Vec<String> = rows.iter().map(|rows| format!("the table of {} rows", figures::count(*rows))).collect();
@@ -263,7 +270,7 @@ fn once(
         _ => match command(candidate, worker, engines) {
             Ok(mut command) => {
                 describe(&mut command, args, candidate, columns.folder(), &asked);
-                ask(command, "", limit, &|| interrupts.take() > 0)
+                ask(command, "", limit, &|| interrupts.came())
             }
             Err(missing) => return Some(Found::Missing(missing)),
         },
@@ -383,12 +390,12 @@ fn describe(command: &mut Command, args: &RetrievalArgs, candidate: &Candidate, 
 }
 
 /// The command that measures the same again.
-fn command_of(args: &RetrievalArgs, repeats: u32) -> String {
+pub(super) fn command_of(args: &RetrievalArgs) -> String {
     let mut name = chosen(args.full, &args.rows, &args.containers, args.batch_rows);
     if let Some(program) = &args.tab {
         name = format!("{name} --tab {}", program.display());
     }
-    command_line(&name, &args.study, repeats, &[])
+    command_line(&name, &args.study, args.study.repeats.unwrap_or(REPEATS), &[])
 }
 
 /// The study with the options that choose what of it is measured.

@@ -81,7 +81,7 @@ fn threads(sizes: &[Size]) -> Option<u32> {
 
 impl Size {
     /// Whether anything was read, or tried.
-    fn is_begun(&self) -> bool {
+    pub(super) fn is_begun(&self) -> bool {
         self.found.iter().any(|found| !matches!(found, Found::Missing(_)))
     }
 }

@@ -183,9 +183,14 @@ fn out_of_memory(tables: &[StudyTable]) -> Option<Difference> {
     let [(least, low), (most, high)] = ends(&all(OF_MEMORY))?;
     let [slow, fast] = [slow, fast].map(|speed| Unit::BytesPerSecond.show(speed));
     let [low, high] = [low, high].map(|share| Unit::Share.show(share));
+    let gave = if slow == fast {
+        format!("{slow} to a copy that no cache holds")
+    } else {
+        format!("{slow} to {fast} to a copy that no cache holds, by the process that asked")
+    };
+    let to = if least == most { String::new() } else { format!(" to {high} (“{most}”)") };
     let text = format!(
-        "The memory gave {slow} to {fast} to a copy that no cache holds, by the process that asked. Of that, batches of {} that lay in no cache reach \
-         {low} (“{least}”) to {high} (“{most}”).",
+        "The memory gave {gave}. Of that, batches of {} that lay in no cache reach {low} (“{least}”){to}.",
         rows_of(table)
     );
     Some(Difference::new(OUT, text))
@@ -324,6 +329,17 @@ mod tests {
         let mut none = tables();
         none[2].rows.retain(|row| row.name == title("tensorflow"));
         assert_eq!(said(&none).len(), 2, "nothing was read there");
+    }
+
+    #[test]
+    fn a_container_that_was_read_alone_is_no_slowest_and_no_fastest_one() {
+        let mut alone = tables();
+        alone[2].rows.truncate(1);
+        assert_eq!(
+            said(&alone).remove(2).1,
+            "The memory gave 8.0 GB/s to a copy that no cache holds. Of that, batches of 100 rows that lay in no cache \
+             reach 75.0 % (“Plain columns (Rust vectors)”)."
+        );
     }
 
     #[test]
