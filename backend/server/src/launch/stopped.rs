@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(longest_stop(&default), None);
         let mut set = vec!["strategy.kind=data-parallel".to_owned(), "strategy.ranks=2".to_owned()];
         let divided = |set: &[String]| ExperimentSpec::from_toml_with(&default.to_toml(), set).unwrap();
-        assert_eq!(longest_stop(&divided(&set)), Some(Duration::from_secs(120)));
+        assert_eq!(longest_stop(&divided(&set)), Some(Duration::from_mins(2)));
         set.push("strategy.timeout=7".to_owned());
         assert_eq!(longest_stop(&divided(&set)), Some(Duration::from_secs(7)));
     }
