@@ -25,6 +25,7 @@ use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId, memor
 use crate::last_words::LastWords;
 use crate::lines::lines;
 use crate::machine;
+use crate::ran::Ran;
 
 /// How long one that was told to stop may take; the worker itself leaves half a second later.
 const GRACE: Duration = Duration::from_millis(3500);
@@ -221,13 +222,14 @@ impl<'a> Conversation<'a> {
     /// Listens to the end.
     fn listen(mut self, engine: &Framework, observer: &mut dyn FitObserver) -> Result<Heard, TrainerFailure> {
         let mut heard = Heard::default();
-        let mut last_word = Instant::now();
+        // Since its last word, by the time in which this process could have heard one.
+        let mut silent = Ran::begin();
         let mut told_to_stop: Option<Instant> = None;
         let mut gone: Option<Instant> = None;
         loop {
             match self.lines.recv_timeout(TICK) {
                 Ok(line) => {
-                    last_word = Instant::now();
+                    silent = Ran::begin();
                     self.hear(&line, &engine.launch, &mut heard, observer)?;
                 }
                 Err(RecvTimeoutError::Timeout) if gone.is_none() && self.with.has_left() => gone = Some(Instant::now()),
@@ -245,7 +247,7 @@ impl<'a> Conversation<'a> {
             if told_to_stop.is_some_and(|since| since.elapsed() > GRACE) {
                 return Err(cancelled());
             }
-            if last_word.elapsed() > engine.silence {
+            if silent.look() > engine.silence {
                 let cause = format!(
                     "The engine {} said nothing for {} s and was ended; run it again, or with fewer rows (dataset.sample).",
                     name(&engine.launch),

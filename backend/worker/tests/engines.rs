@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -282,6 +282,47 @@ fn an_engine_that_says_nothing_is_ended_after_as_long_as_it_may() {
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
 }
 
+/// A worker whose stand-in has written a process into the file `pid` of this folder: the worker, and that process.
+fn started(home: &Path, script: impl Fn(&Path) -> String, arguments: &[&str]) -> (Child, i32) {
+    let pid_file = home.join("pid");
+    stand_in(home, &script(&pid_file));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed-worker"));
+    command.arg("--data-home").arg(home).args(arguments).env_remove("RECSPEED_DATA");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the worker starts");
+    child.stdin.take().expect("piped").write_all(spec(EngineKind::Pytorch).to_json().as_bytes()).expect("the spec");
+    let begun = Instant::now();
+    loop {
+        let written = std::fs::read_to_string(&pid_file).unwrap_or_default();
+        if written.ends_with('\n') {
+            return (child, written.trim().parse().expect("a number"));
+        }
+        assert!(begun.elapsed() < PATIENCE, "the engine was never started");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_a_stopped_worker_did_not_hear_is_no_silence_of_its_engine() {
+    let home = tempfile::tempdir().expect("a folder");
+    let hangs = |pid: &Path| format!("trap '' TERM; echo $$ > {}; while :; do sleep 1; done", pid.display());
+    let (child, engine) = started(home.path(), hangs, &["--engine-silence", "4"]);
+    let worker = Pid::from_raw(child.id() as i32);
+    kill(worker, Signal::SIGSTOP).expect("it runs");
+    std::thread::sleep(Duration::from_secs(5));
+    let goes_on = Instant::now();
+    kill(worker, Signal::SIGCONT).expect("it is stopped");
+    let output = child.wait_with_output().expect("it ends");
+    let took = goes_on.elapsed();
+    assert!(took > Duration::from_secs(1), "it was ended for what nobody listened to: {took:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let events: Vec<RunEvent> = text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+    let (code, cause) = failure(&events);
+    assert_eq!(code, FailureCode::Worker, "{cause}");
+    assert!(cause.starts_with("The engine pytorch said nothing for 4 s and was ended"), "{cause}");
+    until_gone(engine);
+}
+
 /// As [`ended`], by SIGTERM.
 fn stopped(script: impl Fn(&Path) -> String) -> (Vec<RunEvent>, Option<i32>, Duration, i32) {
     ended(Signal::SIGTERM, script)
@@ -291,22 +332,7 @@ fn stopped(script: impl Fn(&Path) -> String) -> (Vec<RunEvent>, Option<i32>, Dur
 /// the status, how long the worker took to leave, the process.
 fn ended(signal: Signal, script: impl Fn(&Path) -> String) -> (Vec<RunEvent>, Option<i32>, Duration, i32) {
     let home = tempfile::tempdir().expect("a folder");
-    let pid_file = home.path().join("pid");
-    stand_in(home.path(), &script(&pid_file));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed-worker"));
-    command.arg("--data-home").arg(home.path()).env_remove("RECSPEED_DATA");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("the worker starts");
-    child.stdin.take().expect("piped").write_all(spec(EngineKind::Pytorch).to_json().as_bytes()).expect("the spec");
-    let begun = Instant::now();
-    let engine = loop {
-        let written = std::fs::read_to_string(&pid_file).unwrap_or_default();
-        if written.ends_with('\n') {
-            break written.trim().parse().expect("a number");
-        }
-        assert!(begun.elapsed() < PATIENCE, "the engine was never started");
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let (child, engine) = started(home.path(), script, &[]);
     let told = Instant::now();
     kill(Pid::from_raw(child.id() as i32), signal).expect("it runs");
     let output = child.wait_with_output().expect("it ends");

@@ -69,12 +69,14 @@ pub struct Judging {
 
 impl Judging {
     /// Slots, items or pictures of the histories that all threads read at once for an answer, and how many threads do. Rows that were not
-    /// learnt from, but are known by then, make them longer; `None` where nobody knows how long they are.
-    fn read(&self) -> Option<(u64, u64)> {
+    /// learnt from, but may be known by then, make them longer, but none longer than `most`; `None` where nobody knows how long they are.
+    fn read(&self, most: u64) -> Option<(u64, u64)> {
         let (read, threads) = self.lessons.lengths?.read(self.threads.max(1))?;
         let (all, learnt) = (self.rows.unwrap_or(0), self.lessons.rows.unwrap_or(0).max(1));
         let more = (read as f64 * (all.max(learnt) as f64 / learnt as f64)).ceil() as u64;
-        Some((more, threads))
+        // However many rows are held out, a network reads no further than it can.
+        let full = threads.saturating_mul(TOGETHER).saturating_mul(most);
+        Some((more.min(full.max(read)), threads))
     }
 
     /// Items of the longest history, of no more than so many that count.
@@ -277,7 +279,7 @@ fn of_a_pair(network: &Products) -> u64 {
 /// most, and they are taken to be no more than half again as long as they are on average, where that is known: of some hundred that follow
 /// each other as their users came, the mean is near that of all.
 fn reading(network: crate::attention::Blocks, of_a_user: Option<u64>, judging: &Judging) -> Blocks {
-    let (slots, threads, rows) = if let Some((slots, threads)) = judging.read() {
+    let (slots, threads, rows) = if let Some((slots, threads)) = judging.read(network.rows().width) {
         (slots.div_ceil(threads), threads, network.within(Some(judging.longest(network.length))).rows())
     } else {
         let long = |mean: u64| mean.saturating_add(mean.div_ceil(2));

@@ -32,6 +32,22 @@ fn foretold(spec: &ResolvedSpec, data: Option<&Extent>, threads: u64) -> Evaluat
     EvaluationOutlook::of_spec(spec, data, judging(threads, Some(10_000))).unwrap()
 }
 
+#[test]
+fn histories_are_foretold_to_be_read_no_further_than_a_network_reads_however_many_rows_are_held_out() {
+    for kind in ["sasrec", "bert4rec", "gru4rec", "caser"] {
+        let spec = spec(&format!("kind = \"{kind}\""), "metrics = [\"ndcg@10\"]");
+        // All of them fill what is read: two threads have 256 each.
+        let learnt = (0..512_u32).flat_map(|user| std::iter::repeat_n(user, 60));
+        let lessons = Lessons::of(&spec.recommender, 512, learnt);
+        let data = Extent::of_ids(512, 1000);
+        let of = |rows: u64| {
+            let judging = Judging { threads: 2, rows: Some(rows), lessons };
+            EvaluationOutlook::of_spec(&spec, Some(&data), judging).unwrap().blocks
+        };
+        assert_eq!(of(512 * 60), of(512 * 600), "{kind}");
+    }
+}
+
 const SMALL: &str = "bottom = [1]\nhidden = [1]";
 const LARGE: &str = "bottom = [512, 256]\nhidden = [1024, 512]";
 

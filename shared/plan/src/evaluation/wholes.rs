@@ -62,7 +62,7 @@ impl Ranked {
     /// Histories that are read once more, each thread some of them; `of_a_user`: how long they are on average, where that is known and
     /// nobody has counted them.
     pub(super) fn reading(&self, of_a_user: Option<u64>, judging: &Judging) -> Blocks {
-        let (places, threads) = judging.read().map_or_else(
+        let (places, threads) = judging.read(self.length).map_or_else(
             || {
                 let each = of_a_user.map_or(self.length, |mean| self.length.min(LONGER * mean));
                 (TOGETHER * each, judging.threads.max(1))
