@@ -3,7 +3,7 @@
 use recspeed_metrics::significance::Paired;
 use recspeed_types::MetricName;
 use recspeed_types::catalogue::Predicts;
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{Candidates, ResolvedSpec};
 
 use crate::Host;
 use crate::evaluate::UserTable;
@@ -23,8 +23,8 @@ const LITTLE: f64 = 0.05;
 const LEARNT: [&str; 2] = ["learning_rate", "factors"];
 
 /// Warns of lists of a network or of factors that find less than those of popularity do for the same users, and not by chance. Not of
-/// methods that learn ratings or likes, which are no guess at what somebody takes next, nor of those that only count. `metric`: one of which
-/// more is better; `own`, `popular`: what each user has of it, for the same users.
+/// methods that learn ratings or likes, which are no guess at what somebody takes next, nor of those that only count, nor among cold items
+/// alone. `metric`: one of which more is better; `own`, `popular`: what each user has of it, for the same users.
 pub(crate) fn warn_of_fewer_hits(
     spec: &ResolvedSpec,
     metric: MetricName,
@@ -32,8 +32,7 @@ pub(crate) fn warn_of_fewer_hits(
     host: &mut dyn Host,
     story: &mut Story,
 ) {
-    let is_fitted = spec.training.is_some() || LEARNT.iter().any(|name| spec.recommender.params().contains_key(*name));
-    if !is_fitted || !matches!(spec.recommender.predicts(), Predicts::Scores | Predicts::Both) {
+    if !is_held_against(spec) {
         return;
     }
     let name = metric.to_string();
@@ -41,6 +40,14 @@ pub(crate) fn warn_of_fewer_hits(
     if let Some(means) = fewer(of_own, of_popular) {
         story.warn(host, told(spec, &name, means));
     }
+}
+
+/// Whether lists of what was fitted are to find what popularity finds. Items that nobody had before are all as popular: there the rule for
+/// ties makes its list, and whoever finds less than that may have learnt a lot.
+fn is_held_against(spec: &ResolvedSpec) -> bool {
+    let is_fitted = spec.training.is_some() || LEARNT.iter().any(|name| spec.recommender.params().contains_key(*name));
+    let makes_lists = matches!(spec.recommender.predicts(), Predicts::Scores | Predicts::Both);
+    is_fitted && makes_lists && spec.evaluation.candidates != Candidates::Cold
 }
 
 /// The means of both over the users who have both, where the first is less, and not by chance.
@@ -66,6 +73,9 @@ fn told(spec: &ResolvedSpec, metric: &str, means: [f64; 2]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::ExperimentSpec;
+    use recspeed_types::spec::RecommenderSpec;
+
     use super::*;
 
     /// Every second user finds `hit` by popularity, and each of them so much less by the method; others nothing by either.
@@ -85,6 +95,25 @@ mod tests {
         // A twentieth of the users lose all: of so few nobody can tell.
         assert_eq!(of_users(40, |user| if user % 20 == 1 { 1.0 } else { 0.0 }), None);
         assert!(of_users(4000, |user| if user % 20 == 1 { 1.0 } else { 0.0 }).is_some());
+    }
+
+    #[test]
+    fn what_is_fitted_for_lists_is_held_against_popularity_wherever_that_counts_rows_of_the_candidates() {
+        let is_held = |kind: &str, candidates: Candidates| {
+            let mut spec = ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() };
+            spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+            spec.evaluation.candidates = candidates;
+            is_held_against(&spec.resolve().unwrap_or_else(|errors| panic!("{kind}: {errors}")))
+        };
+        for kind in ["bpr", "feature-embeddings", "neumf"] {
+            for candidates in Candidates::EVERY {
+                let due = candidates != Candidates::Cold;
+                assert_eq!(is_held(kind, candidates), due, "{kind}, {}", candidates.as_str());
+            }
+        }
+        for kind in ["item-knn", "biased-mf", "mlp", "random"] {
+            assert!(!is_held(kind, Candidates::Unseen), "{kind}: it counts, or learns ratings");
+        }
     }
 
     #[test]
