@@ -65,7 +65,7 @@ fn told(spec: &ResolvedSpec, metric: &str, means: [f64; 2]) -> String {
     let [own, popular] = means.map(|mean| format!("{mean:.4}"));
     format!(
         "the {metric} is {own}, and that of popularity, which only counts rows, is {popular} for the same users: as it was set, {} \
-         learnt nothing that helps here; {}",
+         finds less than counting does; {}",
         spec.recommender.entry.kind,
         what_else(spec)
     )
