@@ -292,14 +292,15 @@ fn started(home: &Path, script: impl Fn(&Path) -> String, arguments: &[&str]) ->
     let mut child = command.spawn().expect("the worker starts");
     child.stdin.take().expect("piped").write_all(spec(EngineKind::Pytorch).to_json().as_bytes()).expect("the spec");
     let begun = Instant::now();
-    loop {
+    let engine = loop {
         let written = std::fs::read_to_string(&pid_file).unwrap_or_default();
         if written.ends_with('\n') {
-            return (child, written.trim().parse().expect("a number"));
+            break written.trim().parse().expect("a number");
         }
         assert!(begun.elapsed() < PATIENCE, "the engine was never started");
         std::thread::sleep(Duration::from_millis(20));
-    }
+    };
+    (child, engine)
 }
 
 #[test]

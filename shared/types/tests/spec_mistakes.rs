@@ -46,7 +46,7 @@ fn a_wrong_type_is_answered_in_words_that_are_not_rust() {
     for (assignment, path, expected) in [
         ("training.epochs=\"three\"", "training.epochs", "a whole number"),
         ("training.epochs=2.5", "training.epochs", "a whole number"),
-        ("training.epochs=-1", "training.epochs", "a whole number"),
+        ("training.epochs=-1", "training.epochs", "allowed: 1 to 10000"),
         ("training.learning_rate=\"fast\"", "training.learning_rate", "a number"),
         ("split.validation=1", "split.validation", "true or false"),
         ("name=5", "name", "a text"),
