@@ -22,6 +22,21 @@ const finished = (page, kind) =>
     }
   }, kind);
 
+/** The id of a run on the server that was cancelled, and takes minutes when it is tried again. */
+const cancelled = (page) =>
+  page.evaluate(async () => {
+    const dataset = { source: "builtin", id: "beauty-synthetic-10k" };
+    const spec = { version: 1, dataset, recommender: { kind: "mlp" }, training: { epochs: 2000 }, evaluation: { metrics: ["rmse"] } };
+    const headers = { "content-type": "application/json" };
+    const run = await (await fetch("/api/runs", { method: "POST", headers, body: JSON.stringify({ spec }) })).json();
+    await fetch(`/api/runs/${run.id}/cancel`, { method: "POST" });
+    for (;;) {
+      const { status } = await (await fetch(`/api/runs/${run.id}`)).json();
+      if (status === "cancelled") return run.id;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  });
+
 /** Waits until the focus is at what this selector names. */
 const stands = (page, place) => page.waitForFunction((place) => document.activeElement?.matches(place), place);
 
@@ -204,7 +219,7 @@ test("whoever asks for older runs, or takes a deletion back, by the keyboard is 
 
 test("whoever hides a message by the keyboard is at the main part of the page", async () => {
   const page = await openPage(browser, lab.link);
-  const run = await finished(page, "item-mean");
+  const run = await cancelled(page);
   await page.route(/\/retry$/, (route) => route.abort());
   await page.goto(`${lab.base}/r/${run}`);
   await page.locator(id("retry")).click();
@@ -237,9 +252,15 @@ test("whoever presses a button that goes, by the keyboard, is at the part of the
   await methods(2);
   await stands(page, table);
 
+  // A finished run is copied; one that was cancelled is tried again, and cancelled again.
   await page.goto(`${lab.base}/r/${runs[0]}`);
+  await page.locator(id("fork")).waitFor();
+  assert.equal(await page.locator(id("retry")).count(), 0);
+  await page.goto(`${lab.base}/r/${await cancelled(page)}`);
   await press(page.locator(id("retry")));
-  await page.locator(id("retry")).waitFor({ state: "detached" });
+  await page.locator(id("cancel")).waitFor();
+  await stands(page, ".tools");
+  await press(page.locator(id("cancel")));
   await page.locator(id("retry")).waitFor();
   await stands(page, ".tools");
 

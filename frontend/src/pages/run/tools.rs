@@ -70,7 +70,8 @@ pub(crate) fn Tools(
                     <span>"Cancel"</span>
                 </button>
             </Show>
-            <Show when=move || lab.is_owner() && over.get()>
+            // The server tries again what has no result; of a finished run a copy is made.
+            <Show when=move || lab.is_owner() && over.get() && !finished.get()>
                 <button type="button" class="button" data-testid="retry" on:click=retry>
                     <Icon picture=Picture::Retry/>
                     <span>"Run again"</span>
