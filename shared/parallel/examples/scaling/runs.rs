@@ -2,17 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
-use std::pin::pin;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_parallel::model::{Dense, Layer, Sequential, StepNoise};
 use recspeed_parallel::training::{Judged, Learning, Matrix, Rank, Rule, Saved, Strategy, TrainError};
-use recspeed_parallel::{Chain, ChainEnd, CommError, Communicator, Message, Operation, Tag, Transport, Waiting, Why};
+use recspeed_parallel::{
+    Chain, ChainEnd, CommError, Communicator, Message, Operation, Tag, Transport, Waiting, Why, at_once,
+};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Layout, Partition, Recompute, ScheduleKind};
 
@@ -76,16 +75,6 @@ impl Transport for Threads {
     }
 }
 
-/// Ranks that wait in their own threads are ready whenever they are asked.
-fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return value;
-        }
-    }
-}
-
 /// Mean squared error, and its slope.
 fn judged(scores: Tensor<2>, truth: &[f32]) -> Judged {
     let rows = truth.len();
@@ -116,7 +105,7 @@ fn one_rank(
             judge: Box::new(|scores, rows| judged(scores, &truth[rows])),
         };
         let begun = Instant::now();
-        ready(rank.step(&batch))?;
+        at_once(rank.step(&batch))?;
         if step > 0 {
             times.push(begun.elapsed().as_secs_f64() * 1e6);
         }

@@ -38,16 +38,16 @@ impl Outcome {
     }
 }
 
-/// A recommender without a result: what it was given, what it used of that, and why it has none.
+/// What a recommender was given, and what it used of that.
 #[derive(Debug, Serialize)]
-pub(super) struct Without {
+struct Used {
     /// Its name.
     name: String,
     /// How trials were chosen.
     method: &'static str,
-    /// What they were to be judged by.
+    /// What they were judged by.
     metric: String,
-    /// What it might have used.
+    /// What it might use: the same as the others, but for one trial of what has nothing to search.
     budget: String,
     /// Trials, those that failed or were refused included; none where it was refused as the file has it, too.
     trials: usize,
@@ -57,6 +57,29 @@ pub(super) struct Without {
     refused: usize,
     /// Seconds that they took.
     seconds: f64,
+}
+
+impl Used {
+    fn of(plan: &Plan, place: usize, log: &Log) -> Self {
+        let member = &plan.members[place];
+        Self {
+            name: member.name.clone(),
+            method: plan.search.method.as_str(),
+            metric: plan.metric.to_string(),
+            budget: plan.budget_of(member),
+            trials: log.count(place),
+            failed: log.failures(place),
+            refused: log.refusals(place),
+            seconds: log.seconds(place),
+        }
+    }
+}
+
+/// A recommender without a result.
+#[derive(Debug, Serialize)]
+pub(super) struct Without {
+    #[serde(flatten)]
+    used: Used,
     /// Why it has none.
     no_result: Why,
 }
@@ -73,22 +96,8 @@ struct Why {
 /// The best of one recommender.
 #[derive(Debug, Serialize)]
 pub(super) struct Result {
-    /// Its name.
-    name: String,
-    /// How trials were chosen.
-    method: &'static str,
-    /// What they were judged by.
-    metric: String,
-    /// What it might use: the same as the others, but for one trial of what has nothing to search.
-    budget: String,
-    /// Trials, those that failed or were refused included.
-    trials: usize,
-    /// Those that failed, or were cut off where their time was over.
-    failed: usize,
-    /// Those that were refused before any work.
-    refused: usize,
-    /// Seconds that they took.
-    seconds: f64,
+    #[serde(flatten)]
+    used: Used,
     /// Number of the best trial, from 1.
     best_trial: usize,
     /// What it tried.
@@ -114,18 +123,7 @@ pub(super) struct Result {
 
 /// Puts together what is known of a recommender without a result.
 pub(super) fn without(plan: &Plan, place: usize, log: &Log, (code, cause): (FailureCode, String)) -> Outcome {
-    let member = &plan.members[place];
-    Outcome::Without(Without {
-        name: member.name.clone(),
-        method: plan.search.method.as_str(),
-        metric: plan.metric.to_string(),
-        budget: plan.budget_of(member),
-        trials: log.count(place),
-        failed: log.failures(place),
-        refused: log.refusals(place),
-        seconds: log.seconds(place),
-        no_result: Why { code, cause },
-    })
+    Outcome::Without(Without { used: Used::of(plan, place, log), no_result: Why { code, cause } })
 }
 
 /// Puts together what is known of one recommender.
@@ -135,14 +133,7 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, run: Ke
     let values = best.values(member);
     let trial = plan.trial_spec(member, &values).ok();
     Outcome::Found(Box::new(Result {
-        name: member.name.clone(),
-        method: plan.search.method.as_str(),
-        metric: plan.metric.to_string(),
-        budget: plan.budget_of(member),
-        trials: log.count(place),
-        failed: log.failures(place),
-        refused: log.refusals(place),
-        seconds: log.seconds(place),
+        used: Used::of(plan, place, log),
         best_trial: best.number,
         parameters: best.parameters.clone(),
         validation: best.metrics.clone(),
@@ -201,7 +192,7 @@ pub(super) fn write(folder: &Path, plan: &Plan, all: &[Outcome]) -> std::result:
         replace(&folder.join(RESULTS), &lines.collect::<io::Result<String>>()?)?;
         let mut written = Vec::new();
         for (place, result) in found(all).enumerate() {
-            let path = best.join(format!("{}.toml", file_name(place, &result.name)));
+            let path = best.join(format!("{}.toml", file_name(place, &result.used.name)));
             replace(&path, &toml_of(plan, result))?;
             written.push(path);
         }
@@ -236,7 +227,7 @@ fn toml_of(plan: &Plan, result: &Result) -> String {
     } else {
         format!(
             "The best of {} trials ({}) by {} on the validation rows, trial {}",
-            result.trials,
+            result.used.trials,
             plan.search.method.as_str(),
             plan.metric,
             result.best_trial
@@ -244,7 +235,7 @@ fn toml_of(plan: &Plan, result: &Result) -> String {
     };
     format!(
         "# {origin}; {}.\n# Validation{}: {}\n# Test: {}\n{}\n{}",
-        figures::seconds(result.seconds),
+        figures::seconds(result.used.seconds),
         if result.fixed { "" } else { ", flattered by the choice" },
         list(&result.validation),
         list(&result.test),
@@ -277,7 +268,7 @@ pub(super) fn render(plan: &Plan, all: &[Outcome], written: &[PathBuf], log: &Pa
     if found(all).next().is_none() {
         return format!("{table}\n\nEvery trial: {}\n", log.display());
     }
-    let fixed: Vec<&str> = found(all).filter(|result| result.fixed).map(|result| result.name.as_str()).collect();
+    let fixed: Vec<&str> = found(all).filter(|result| result.fixed).map(|result| result.used.name.as_str()).collect();
     let but = if fixed.is_empty() { String::new() } else { format!(" ({}: {FIXED})", fixed.join(", ")) };
     let mut text = format!(
         "{table}\n\nEach recommender had the same budget: {}{but}. Parameters were chosen by {metric} on the validation rows alone ({}), which flatters the best of them there: the numbers to report are those of the test; the test rows were looked at {}.\n",
@@ -290,11 +281,11 @@ pub(super) fn render(plan: &Plan, all: &[Outcome], written: &[PathBuf], log: &Pa
         let _ = writeln!(
             text,
             "Warning: the test rows were looked at {} times for {}: this search went on after its end.",
-            result.looks_at_test, result.name
+            result.looks_at_test, result.used.name
         );
     }
     for (result, note) in found(all).flat_map(|result| result.notes.iter().map(move |note| (result, note))) {
-        let _ = writeln!(text, "Mind of {}: {note}.", result.name);
+        let _ = writeln!(text, "Mind of {}: {note}.", result.used.name);
     }
     for path in written {
         let _ = writeln!(text, "Best spec: {}", path.display());
@@ -308,17 +299,21 @@ fn row(one: &Outcome, metric: &str) -> [String; 6] {
     let of = |metrics: &BTreeMap<String, f64>| metrics.get(metric).map_or("–".to_owned(), |v| figures::value(*v));
     match one {
         Outcome::Found(result) => [
-            result.name.clone(),
-            if result.fixed { FIXED.to_owned() } else { counts(result.trials, result.refused, result.failed) },
-            figures::seconds(result.seconds),
+            result.used.name.clone(),
+            if result.fixed {
+                FIXED.to_owned()
+            } else {
+                counts(result.used.trials, result.used.refused, result.used.failed)
+            },
+            figures::seconds(result.used.seconds),
             result.values.clone(),
             of(&result.validation),
             of(&result.test),
         ],
         Outcome::Without(without) => [
-            without.name.clone(),
-            counts(without.trials, without.refused, without.failed),
-            figures::seconds(without.seconds),
+            without.used.name.clone(),
+            counts(without.used.trials, without.used.refused, without.used.failed),
+            figures::seconds(without.used.seconds),
             format!("no result: {}", first_sentence(&without.no_result.cause)),
             "–".to_owned(),
             "–".to_owned(),
